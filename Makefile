@@ -1,0 +1,116 @@
+# All that a developer or a curious operator runs.  `make help` lists it.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+MAKEFLAGS += --no-builtin-rules --no-print-directory
+
+# The tools of .venv first; the checkout under its collection name.
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export ANSIBLE_CONFIG := $(CURDIR)/ansible.cfg
+export ANSIBLE_FORCE_COLOR ?= $(if $(CI),0,1)
+export PYTHONUNBUFFERED := 1
+
+heading = @printf '\n==== %s\n' "$(1)"
+
+.PHONY: help
+help: ## List the targets.
+	@awk -F ':.*## |##@ ' '/^##@/ { print "\n" $$2 } \
+		/^[a-z-]+:.*## / { printf "  %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: setup
+setup: ## Install what the demo needs: Debian packages, .venv, base image.
+	@scripts/setup base
+
+.PHONY: setup-test
+setup-test:
+	@scripts/setup test
+
+##@ See it work
+
+.PHONY: demo
+demo: setup ## Deploy to a throw-away Debian 13 host and show that it works.
+	@scripts/demo
+
+.PHONY: demo-clean
+demo-clean: ## Remove the host that `make demo` left running.
+	@podman rm --force --ignore sqlmail-demo
+
+.PHONY: bench
+bench: setup ## Time a deployment, a second run, and lookups beside a hash map.
+	@scripts/bench
+
+##@ Check it
+
+.PHONY: test
+test: setup-test ## Run every check; this is what CI runs.
+	@scripts/test lint unit c-test sql-test galaxy molecule
+
+.PHONY: lint
+lint: ruff shellcheck yamllint ansible-lint changelog-lint sanity ## Run all linters and ansible-test sanity.
+
+.PHONY: ruff
+ruff: ## Check the Python files and their format.
+	$(call heading,ruff)
+	ruff check .
+	ruff format --check .
+
+.PHONY: shellcheck
+shellcheck: ## Check the shell scripts.
+	$(call heading,shellcheck)
+	git grep --untracked --files-with-matches --extended-regexp '^#!/.*\b(ba|da)?sh$$' \
+		| xargs --no-run-if-empty shellcheck --severity=warning
+
+.PHONY: yamllint
+yamllint: ## Check the YAML files.
+	$(call heading,yamllint)
+	yamllint --strict .
+
+.PHONY: ansible-lint
+ansible-lint: ## Check playbooks and roles with profile production.
+	$(call heading,ansible-lint)
+	ansible-lint
+
+.PHONY: changelog-lint
+changelog-lint: ## Check the changelog fragments.
+	$(call heading,antsibull-changelog)
+	antsibull-changelog lint
+
+.PHONY: sanity
+sanity: ## Run ansible-test sanity on a copy of the tree.
+	$(call heading,ansible-test sanity)
+	@scripts/sanity
+
+.PHONY: unit
+unit: ## Run the unit tests and the house rules.
+	$(call heading,pytest)
+	pytest
+
+.PHONY: c-test
+c-test: ## Build and run the tests of the map class.
+	$(call heading,C tests)
+	@tests/c/run
+
+.PHONY: sql-test
+sql-test: ## Run the tests of the schema in a throw-away PostgreSQL cluster.
+	$(call heading,SQL tests)
+	@pg_virtualenv tests/sql/run
+
+.PHONY: galaxy
+galaxy: ## Build the collection, install it elsewhere, read its playbook.
+	$(call heading,ansible-galaxy)
+	@scripts/galaxy
+
+.PHONY: molecule
+molecule: ## Run the Molecule scenarios, or those named by SCENARIOS="...".
+	$(call heading,molecule)
+	@scripts/molecule $(SCENARIOS)
+
+.PHONY: build
+build: ## Build the tarball of the collection into build/.
+	ansible-galaxy collection build --force --output-path build
+
+.PHONY: clean
+clean: ## Remove what was made in this directory, .venv included.
+	rm -rf .ansible .cache .pytest_cache .ruff_cache .venv build

@@ -1,0 +1,41 @@
+-- The reader reads the maps and nothing more.
+SELECT
+    relname AS map,
+    has_table_privilege('sqlmail_reader', oid, 'SELECT') AS t,
+    has_table_privilege('sqlmail_reader', oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER') AS f
+FROM pg_class
+WHERE relnamespace = 'mail'::regnamespace AND relkind = 'r' AND relname <> 'seeds'
+ORDER BY relname COLLATE "C";
+SELECT has_table_privilege('sqlmail_reader', 'mail.seeds', 'SELECT') AS f;
+SELECT has_schema_privilege('sqlmail_reader', 'mail', 'CREATE') AS f;
+SET ROLE sqlmail_reader;
+INSERT INTO access VALUES ('192.0.2.1', 'RELAY');
+UPDATE access SET value = 'RELAY';
+DELETE FROM aliases;
+SELECT count(*) FROM mail.seeds;
+CREATE TABLE mail.mine (a int);
+CREATE TABLE public.mine (a int);
+CALL mail.set_case_sensitive(false);
+-- The writer changes rows, not structure.
+SET ROLE sqlmail_writer;
+INSERT INTO aliases VALUES ('alice', 'bob');
+UPDATE aliases SET value = 'carol' WHERE key = 'alice';
+DELETE FROM aliases WHERE key = 'alice';
+INSERT INTO aliases (key, value, lookup_key) VALUES ('alice', 'bob', 'eve');
+DROP TABLE aliases;
+ALTER TABLE aliases ADD COLUMN note text;
+TRUNCATE aliases;
+CREATE TABLE mail.mine (a int);
+CREATE FUNCTION mail.fold_local(a text) RETURNS text LANGUAGE sql RETURN a;
+CALL mail.set_case_sensitive(false);
+RESET ROLE;
+-- Nothing is granted to everybody.
+SELECT count(*) AS "0"
+FROM pg_proc
+WHERE pronamespace = 'mail'::regnamespace
+    AND has_function_privilege('public', oid, 'EXECUTE');
+SELECT count(*) AS "0"
+FROM pg_class
+WHERE relnamespace = 'mail'::regnamespace
+    AND relkind = 'r'
+    AND has_table_privilege('public', oid, 'SELECT, INSERT, UPDATE, DELETE');

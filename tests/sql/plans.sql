@@ -1,0 +1,32 @@
+-- Every lookup function is inlined and reads by the primary key.
+CREATE TEMP TABLE numbers AS SELECT i FROM generate_series(1, 20000) AS i;
+INSERT INTO access SELECT 'To:u' || i || '@a.org', 'RELAY' FROM numbers;
+INSERT INTO virtualusers SELECT 'u' || i || '@a.org', 'x' FROM numbers;
+INSERT INTO aliases SELECT 'u' || i, 'x' FROM numbers;
+INSERT INTO mailertable SELECT 'd' || i || '.org', 'esmtp:x' FROM numbers;
+INSERT INTO genericstable SELECT 'u' || i, 'x' FROM numbers;
+INSERT INTO domaintable SELECT 'd' || i || '.org', 'x' FROM numbers;
+ANALYZE;
+CREATE FUNCTION pg_temp.scans(function text, mode text) RETURNS TABLE (node text)
+LANGUAGE plpgsql AS $$
+DECLARE
+    line text;
+BEGIN
+    EXECUTE format('PREPARE q(text) AS SELECT * FROM mail.%I($1)', function);
+    PERFORM set_config('plan_cache_mode', mode, true);
+    FOR line IN EXECUTE 'EXPLAIN (COSTS off) EXECUTE q(''To:u77@a.org'')'
+    LOOP
+        IF line ~ 'Scan' AND line !~ 'Recheck|Bitmap Heap' THEN
+            node := btrim(regexp_replace(line, '^.*->', ''));
+            RETURN NEXT;
+        END IF;
+    END LOOP;
+    DEALLOCATE q;
+END
+$$;
+SELECT name, mode, node
+FROM (VALUES ('force_custom_plan'), ('force_generic_plan')) AS modes(mode),
+    (VALUES ('lookup_access'), ('lookup_aliases'), ('lookup_virtualusers'),
+        ('lookup_mailertable'), ('lookup_genericstable'), ('lookup_domaintable')) AS names(name),
+    pg_temp.scans(name, mode)
+ORDER BY mode, name, node;

@@ -1,0 +1,93 @@
+# Copyright: (c) sqlmail contributors
+# GNU General Public License v3.0+ (see COPYING or https://www.gnu.org/licenses/gpl-3.0.txt)
+# SPDX-License-Identifier: GPL-3.0-or-later
+
+"""The module reads, plans, applies; here against a store in memory."""
+
+from __future__ import annotations
+
+import contextlib
+
+import pytest
+from ansible_collections.sqlmail.sendmail.plugins.module_utils._plan import Entry, Found
+from ansible_collections.sqlmail.sendmail.plugins.modules import map_entry
+
+
+class MemoryStore:
+    """Rows of one map, compared in lower case, and what was planted."""
+
+    database = "sendmail"
+
+    def __init__(self, rows=(), planted=()):
+        self.rows = {key.lower(): Entry(key, value) for key, value in rows}
+        self.planted = {key.lower() for key in planted}
+        self.queries = []
+        self.read_only = None
+
+    def read(self, _name, entry, *, seeds):
+        key = entry[0].lower()
+        return Found(self.rows.get(key), seeds and key in self.planted)
+
+    def require(self, _name, change, *, plant):
+        assert change
+        assert isinstance(plant, bool)
+
+    def apply(self, _name, change, *, plant):
+        assert not self.read_only
+        if change.after is None:
+            del self.rows[change.before.key.lower()]
+        else:
+            self.rows[change.after.key.lower()] = change.after
+        if plant:
+            self.planted.add(change.after.key.lower())
+
+
+@pytest.fixture
+def call(monkeypatch):
+    def run(store, *, check_mode=False, **params):
+        @contextlib.contextmanager
+        def opened(_params, *, read_only):
+            store.read_only = read_only
+            yield store
+
+        monkeypatch.setattr(map_entry, "open_store", opened)
+        params = {"map": "aliases", "value": None, "state": "present", **params}
+        return map_entry.run(params, check_mode=check_mode)
+
+    return run
+
+
+CASES = [
+    pytest.param({}, {"key": "joe", "value": "a"}, id="insert"),
+    pytest.param({"rows": [("Joe", "b")]}, {"key": "joe", "value": "a"}, id="update"),
+    pytest.param({"rows": [("joe", "b")]}, {"key": "joe", "state": "absent"}, id="delete"),
+    pytest.param({}, {"key": "joe", "value": "a", "state": "seeded"}, id="plant"),
+]
+
+
+@pytest.mark.parametrize(("database", "params"), CASES)
+def test_check_run_check_run(call, database, params):
+    store = MemoryStore(**database)
+    check = call(store, check_mode=True, **params)
+    run = call(store, **params)
+    check_again = call(store, check_mode=True, **params)
+    again = call(store, **params)
+    changes = [result["changed"] for result in (check, run, check_again, again)]
+    assert changes == [True, True, False, False]
+    assert check["diff"] == run["diff"]
+    assert check["entry"] == run["entry"]
+
+
+def test_a_deleted_seed_stays_deleted(call):
+    store = MemoryStore()
+    seed = {"key": "abuse", "value": "root", "state": "seeded"}
+    assert call(store, **seed)["changed"]
+    assert call(store, key="abuse", state="absent")["changed"]
+    assert not call(store, **seed)["changed"]
+    assert not store.rows
+
+
+def test_the_answer_has_the_spelling_of_the_database(call):
+    result = call(MemoryStore(rows=[("Joe", "a")]), key="JOE", value="b")
+    assert result["previous"] == {"key": "Joe", "value": "a"}
+    assert result["entry"] == {"key": "Joe", "value": "b"}
