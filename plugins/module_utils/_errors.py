@@ -64,6 +64,7 @@ _CONNECTIONS = (
     ("Peer authentication failed", "pg_ident.conf does not let this system user be that role"),
     ("password authentication failed", "check login_user and login_password"),
     ("no password supplied", "set login_password, or use the Unix socket"),
+    ("pg_hba.conf rejects", "pg_hba.conf lets this role reach the database of the maps only"),
     ("no pg_hba.conf entry", "add this host to map_database_clients"),
     ("certificate verify failed", "check ca_cert and the certificate of the server"),
     ("does not match host name", "login_host must be a name in the certificate of the server"),

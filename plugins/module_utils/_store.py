@@ -146,7 +146,7 @@ class Store:
             " LEFT JOIN {table} AS entry ON entry.lookup_key = asked.lookup_key"
         ).format(planted=planted, table=sql.Identifier("mail", name))
         key, value = entry
-        with self._refusals(f"read key {key!r} of map {name!r}"):
+        with self._refusals(f"manage key {key!r} of map {name!r}"):
             self._ask(
                 "SELECT pg_advisory_xact_lock(%(class)s, hashtext(%(map)s))",
                 {"class": _LOCK_CLASS, "map": name},
@@ -159,18 +159,21 @@ class Store:
         right = "INSERT" if change.before is None else "DELETE"
         if change.before and change.after:
             right = "UPDATE"
-        rights = [(f"mail.{name}", right)]
-        if plant:
-            rights.append(("mail.seeds", "INSERT"))
+        rights = [(f"mail.{name}", right), *([("mail.seeds", "INSERT")] if plant else [])]
         for table, privilege in rights:
-            statement = "SELECT current_user, has_table_privilege(%(table)s, %(right)s)"
-            role, granted = self._ask(statement, {"table": table, "right": privilege}).fetchone()
+            role, granted, standby = self._ask(
+                "SELECT current_user, has_table_privilege(%(table)s, %(right)s),"
+                " pg_is_in_recovery()",
+                {"table": table, "right": privilege},
+            ).fetchone()
             if not granted:
                 raise StoreError(
-                    f"role {role!r} may not {privilege} into {table}"
-                    if privilege == "INSERT"
-                    else f"role {role!r} may not {privilege} rows of {table}",
+                    f"role {role!r} may not {privilege} in {table}; {statement_hint('42501')}",
                     sqlstate="42501",
+                )
+            if standby:
+                raise StoreError(
+                    f"cannot {privilege} in {table}; {statement_hint('25006')}", sqlstate="25006"
                 )
 
     def apply(self, name: str, change: Change, *, plant: bool) -> None:

@@ -37,8 +37,7 @@ attributes:
     support: full
   action_group:
     support: full
-    details:
-      - Member of the group C(sqlmail.sendmail.sendmail).
+    membership: [sqlmail.sendmail.sendmail]
 options:
   steps:
     description:

@@ -72,7 +72,7 @@ ROUTE = "insert into mailertable values ('mail.domain.com','esmtp:mail.primaryre
 NO_ROUTE = "delete from mailertable where key = 'mail.domain.com';"
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="module")
 def david(mta: Machine) -> None:
     """The HOWTO's reader of administrative mail."""
     mta.account("david")
