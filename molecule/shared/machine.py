@@ -64,7 +64,7 @@ class Machine:
         self.domain: str = variables.get("sqlmail_domain", "sqlmail.test")
         target = variables.get("ansible_host", name)
         self.container: str | None = None
-        if variables.get("ansible_connection") == "containers.podman.podman":
+        if "ansible_nsenter_pid" in variables:
             self.container = target
             self._enter = ["podman", "exec", "--interactive", target]
             self.host = testinfra.get_host(f"podman://{target}")

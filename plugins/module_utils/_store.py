@@ -252,7 +252,10 @@ def _refusal(attempt: str, cause: t.Any, script: str) -> StoreError:
     if script and diag.statement_position:
         line = script.count("\n", 0, int(diag.statement_position)) + 1
         message += f" at line {line}"
-    hint = statement_hint(diag.sqlstate, diag.constraint_name) or diag.message_hint
+    # A mistake in a script is the author's; our words are about the deployment.
+    hint = diag.message_hint
+    if not script:
+        hint = statement_hint(diag.sqlstate, diag.constraint_name) or hint
     return StoreError(f"{message}; {hint}" if hint else message, sqlstate=diag.sqlstate)
 
 
@@ -287,7 +290,7 @@ def open_store(params: t.Mapping[str, t.Any], *, read_only: bool) -> t.Iterator[
 
 def _target(wanted: t.Mapping[str, t.Any]) -> str:
     """Name the target of a connection, without secrets."""
-    if "service" in wanted and "dbname" not in wanted:
+    if "service" in wanted:
         return f"service {wanted['service']!r}"
     place = wanted.get("host", "the local socket")
     return f"database {wanted.get('dbname')!r} as role {wanted.get('user')!r} on {place}"

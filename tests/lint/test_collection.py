@@ -43,9 +43,12 @@ def text_of(path: Path) -> str:
 @pytest.mark.parametrize("what", FORBIDDEN)
 def test_no_file_holds(what: str) -> None:
     pattern = re.compile(FORBIDDEN[what])
+    # A unit test may make up a password; it opens nothing.
+    made_up = TOP / "tests" / "unit"
     found = [
         f"{shown(path)}:{number}: {line.strip()}"
         for path in FILES
+        if what != "a clear password" or made_up not in path.parents
         for number, line in enumerate(text_of(path).splitlines(), 1)
         if pattern.search(line)
     ]
