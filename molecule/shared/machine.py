@@ -262,8 +262,8 @@ class Machine:
 
     @contextlib.contextmanager
     def stopped(self, unit: str) -> Iterator[None]:
-        """Stop a service for a while."""
-        self.run("systemctl", "stop", unit)
+        """Stop a service for a while, the instances that belong to it first."""
+        self.run("systemctl", "stop", f"{unit}@*.service", unit)
         try:
             yield
         finally:

@@ -31,7 +31,4 @@ attributes:
   platform:
     description:
       - Target operating systems that the module works on.
-  action_group:
-    description:
-      - Action groups that contain the module, for use with C(module_defaults).
 """

@@ -14,6 +14,10 @@ class ModuleDocFragment:
     """Options shared by the modules; module_utils/_store.py has them in code."""
 
     DOCUMENTATION = r"""
+attributes:
+  action_group:
+    description:
+      - Action groups that contain the module, for use with C(module_defaults).
 options:
   login_host:
     description:

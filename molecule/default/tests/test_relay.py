@@ -11,7 +11,7 @@ import pytest
 from shared.machine import Machine
 
 THERE = "elsewhere.example"
-SENDERS = ["", "somebody@" + THERE, "demo@{domain}", "root@localhost", "root@[127.0.0.1]"]
+SENDERS = ["", "somebody@" + THERE, "demo@{domain}", "root@{fqdn}"]
 RECIPIENTS = [
     "user@" + THERE,
     "user%" + THERE + "@{fqdn}",
@@ -66,6 +66,14 @@ def test_a_stranger_cannot_relay(mta: Machine, client: str, sender: str) -> None
             recipient: session.rcpt_to(recipient.format(**names)) for recipient in RECIPIENTS
         }
     assert {recipient: reply for recipient, reply in answers.items() if not reply.refused} == {}
+
+
+@pytest.mark.parametrize("sender", ["root@localhost", "root@[127.0.0.1]", "root@[IPv6:::1]"])
+def test_a_stranger_cannot_pretend_to_be_the_host(mta: Machine, sender: str) -> None:
+    with mta.smtp() as session:
+        session.say("EHLO [127.0.0.1]")
+        if session.mail_from(sender).accepted:
+            assert session.rcpt_to("user@" + THERE).refused, session.heard
 
 
 def test_nmap_finds_no_open_relay(mta: Machine) -> None:
