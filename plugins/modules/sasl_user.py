@@ -37,8 +37,6 @@ attributes:
   platform:
     platforms: posix
     support: full
-  action_group:
-    support: none
   safe_file_operations:
     description:
       - Uses Ansible's strict file operation functions to ensure proper permissions and avoid
