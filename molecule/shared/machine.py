@@ -17,8 +17,6 @@ from collections.abc import Iterator
 from email.message import Message
 from pathlib import Path
 
-import testinfra
-
 from shared.smtp import Reply, Smtp
 from shared.waiting import wait_until
 
@@ -35,6 +33,13 @@ threading.Thread(target=upward, daemon=True).start()
 while data := peer.recv(65536):
     os.write(1, data)
 """
+
+
+# What a command on the host finds in its environment; nothing of ours.
+ENVIRONMENT = [
+    *("env", "--ignore-environment", "HOME=/root", "LANG=C.UTF-8"),
+    "PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+]
 
 
 class Daemon(t.NamedTuple):
@@ -66,13 +71,23 @@ class Machine:
         self.container: str | None = None
         if "ansible_nsenter_pid" in variables:
             self.container = target
-            self._enter = ["podman", "exec", "--interactive", target]
-            self.host = testinfra.get_host(f"podman://{target}")
         else:
-            self._enter = ["ssh", target]
-            self.host = testinfra.get_host(f"ssh://{target}")
+            self._remote = ["ssh", target]
 
     # Commands ------------------------------------------------------------
+
+    @property
+    def _enter(self) -> list[str]:
+        """What a command needs in front of it to run on the host.
+
+        A container is entered by its namespaces, which takes a tenth of the
+        time of podman exec; its first process is another one after a restart.
+        """
+        if self.container is None:
+            return self._remote
+        pid = Path(f"/run/{self.container}.pid").read_text().strip()
+        namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid"]
+        return ["nsenter", "--target", pid, *namespaces, "--", *ENVIRONMENT]
 
     def attempt(
         self, *argv: str, text: str | bytes = b"", user: str | None = None
