@@ -48,8 +48,9 @@ def test_mailadmin_changes_rows_and_not_structure(database: Machine, statement: 
 
 
 @pytest.mark.parametrize("role", ["sendmail", "mailadmin", "postgres", "sqlmail_owner"])
-def test_a_plain_user_does_not_get_in(database: Machine, role: str) -> None:
-    answer = database.psql("SELECT 1;", role=role, user="demo")
+@pytest.mark.parametrize("user", ["demo", "smmsp"])
+def test_a_plain_user_does_not_get_in(database: Machine, role: str, user: str) -> None:
+    answer = database.psql("SELECT 1;", role=role, user=user)
     assert "FATAL" in (answer.error or ""), answer
 
 
