@@ -8,6 +8,7 @@ import typing as t
 from pathlib import Path
 
 import pytest
+import yaml
 
 from house import ROLES, TOP, conditions, expressions, jinja, load, shown, task_files, tasks
 
@@ -102,6 +103,17 @@ def test_the_platform_files_are_equal_but_for_the_name_of_the_role() -> None:
         if (path := role / "tasks" / "platform.yml").exists()
     }
     assert len(texts) <= 1
+
+
+def test_every_role_takes_the_same_care_for_the_index_of_the_packages() -> None:
+    cares = set()
+    for role in ROLES:
+        install = load(role / "tasks" / "install.yml") or []
+        care = [task for task in install if re.search("the index|an index", task["name"])]
+        alike = yaml.safe_dump([{**task, "when": None} for task in care])
+        if any("ansible.builtin.apt" in task for task in install):
+            cares.add(re.sub(rf"__{role.name}_\w+", "__ROLE", alike))
+    assert len(cares) == 1, cares
 
 
 @each_task_file
