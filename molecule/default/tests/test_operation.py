@@ -12,11 +12,12 @@ from shared.machine import Machine
 from shared.waiting import wait_until
 
 
-def test_check_mode_on_a_deployed_host_reports_no_change() -> None:
+def deploy(*options: str) -> str:
+    """Run the playbook of the scenario once more and return what it printed."""
     playbook = Path(__file__).parents[2] / "shared" / "converge.yml"
     inventory = os.environ["MOLECULE_INVENTORY_FILE"]
     done = subprocess.run(
-        ["ansible-playbook", "--inventory", inventory, "--check", "--diff", playbook],
+        ["ansible-playbook", "--inventory", inventory, *options, playbook],
         capture_output=True,
         text=True,
         check=False,
@@ -28,7 +29,26 @@ def test_check_mode_on_a_deployed_host_reports_no_change() -> None:
         },
     )
     assert done.returncode == 0, done.stdout
-    assert set(re.findall(r"\bchanged=(\d+)", done.stdout)) == {"0"}, done.stdout
+    return done.stdout
+
+
+def changes(output: str) -> set[str]:
+    """How many changes the hosts report."""
+    return set(re.findall(r"\bchanged=(\d+)", output))
+
+
+def test_a_reload_that_an_earlier_run_missed_is_made_up_for(mta: Machine) -> None:
+    before = mta.daemon()
+    mta.run("touch", "/etc/mail/sendmail.cf")
+    output = deploy("--tags", "mta_config_service")
+    assert changes(output) == {"1"}, output
+    after = wait_until(lambda: (now := mta.daemon()) != before and now)
+    assert (after.pid, after.started) == (before.pid, before.started)
+
+
+def test_check_mode_on_a_deployed_host_reports_no_change() -> None:
+    output = deploy("--check", "--diff")
+    assert changes(output) == {"0"}, output
 
 
 def test_a_restart_of_the_host_brings_everything_back(
