@@ -48,6 +48,9 @@ static char	SysErr[MAXLINE];	/* text of the last one */
 static int	Logs;			/* calls of sm_syslog() */
 static char	Log[MAXLINE];		/* text of the last one */
 
+static char	*ClientName;		/* macros */
+static char	*ClientAddr;
+
 void
 syserr(const char *fmt, ...)
 {
@@ -78,7 +81,19 @@ macvalue(n, e)
 	ENVELOPE *e;
 {
 	(void) e;
+	if (n == 1 || n == 2)
+		return n == 1 ? ClientName : ClientAddr;
 	return n == 'j' ? "mail.sqlmail.test" : NULL;
+}
+
+int
+macid_parse(p, ep)
+	char *p;
+	char **ep;
+{
+	(void) ep;
+	return strcmp(p, "{client_name}") == 0 ? 1
+		: strcmp(p, "{client_addr}") == 0 ? 2 : *p;
 }
 
 char *
@@ -103,6 +118,7 @@ static char	Tls[PATHLEN];		/* TCP with TLS */
 static MAP	Maps[MAXMAPS];		/* all maps made */
 static int	NMaps;
 
+static bool	Remember;		/* within one SMTP command */
 static int	Status;			/* of the last lookup: status */
 static char	*Answer;		/* value */
 static long	Took;			/* milliseconds */
@@ -296,6 +312,8 @@ ask(map, key, av)
 	*Log = *SysErr = '\0';
 	Status = -1;
 	errno = EDOM;
+	if (!Remember)
+		pgsqlmap_forget();
 	value = pgsqlmap_lookup(map, name, av, &Status);
 	Took = now() - begin;
 	SM_TEST(errno == EDOM);
@@ -557,8 +575,10 @@ test_accepted()
 		  "SELECT \"a\",\"b\",\"c\" FROM \"d\".\"s\".\"r\" WHERE \"k\" = $1", 3 },
 		{ H "-b R -k K -v V",
 		  "SELECT \"V\" FROM \"R\" WHERE \"K\" = $1", 1 },
-		{ H "-b r -k a.b,c -v v.w",
-		  "SELECT \"v.w\" FROM \"r\" WHERE \"a.b,c\" = $1", 1 },
+		{ H "-b r -k a.b -v v.w",
+		  "SELECT \"v.w\" FROM \"r\" WHERE \"a.b\" = $1", 1 },
+		{ H "-K -b r -k a,b,c -v v",
+		  "SELECT \"v\" FROM \"r\" WHERE \"a\" = $1 AND \"b\" = $2 AND \"c\" = $3", 1 },
 		{ H "-b r,s -k k -v v",
 		  "SELECT \"v\" FROM \"r,s\" WHERE \"k\" = $1", 1 },
 		{ H "-b \"my rel\" -k \"my key\" -v \"my value,2\"",
@@ -583,7 +603,7 @@ test_accepted()
 	for (i = 0; i < NITEMS(cases); i++)
 	{
 		map = newmap(0L, "%s", cases[i].a_args);
-		CASE(cases[i].a_args, same(spec(map)->pgs_sql, cases[i].a_sql));
+		CASE(cases[i].a_args, same(spec(map)->pgs_ask.pgq_sql, cases[i].a_sql));
 		CASE(cases[i].a_args, spec(map)->pgs_ncols == cases[i].a_cols);
 		CASE(cases[i].a_args, wire(map)->pgw_conn == NULL);
 	}
@@ -598,8 +618,8 @@ test_refused()
 		const char	*r_why;
 	} cases[] =
 	{
-		{ "",			"-H connection string is missing" },
-		{ "-F f",		"-H connection string is missing" },
+		{ "",			"connection string is missing: -H here or in PgsqlDefaultSpec" },
+		{ "-F f",		"connection string is missing" },
 		{ H,			"needs either -F function or -b relation" },
 		{ H "-F f -b r -k k -v v",
 					"needs either -F function or -b relation" },
@@ -611,7 +631,15 @@ test_refused()
 		{ H "-F f -t",		"-t is refused" },
 		{ H "-t -F f",		"-t is refused" },
 		{ H "-F f -x",		"unknown flag -x" },
-		{ H "-F f -N",		"unknown flag -N" },
+		{ H "-F f -N",		"-N is refused" },
+		{ H "-F f -A",		"-A is refused" },
+		{ H "-b r -k a,b -v v",	"-k names too many columns, or -K is missing" },
+		{ H "-K -b r -k a,b,c,d,e,f,g,h,i,j,k -v v",
+					"-k names too many columns" },
+		{ H "-K -b r -k a,,b -v v",	"a name is empty" },
+		{ H "-F f -p s.",	"the name behind -p is empty" },
+		{ H "-F f -p",		"-p needs an argument" },
+		{ H "-F f -i -1",	"-i needs a number from 0 to 86400" },
 		{ H "-F f --",		"unknown flag --" },
 		{ H "-F f -",		"cannot understand \"-\", expected a flag" },
 		{ H "-F f extra",	"cannot understand \"extra\", expected a flag" },
@@ -654,7 +682,7 @@ test_refused()
 		{ H "-F f -v a,",	"a name is empty" },
 		{ H "-F f -v a,,b",	"a name is empty" },
 		{ H "-b .r -k k -v v",	"a name is empty" },
-		{ H "-F f -v " C16 ",q",	"too many" },
+		{ H "-F f -v " C16 ",q",	"-v names more than 16 columns" },
 		{ "-F f -H nonsense",	"-H connection string refused: missing \"=\" after \"nonsense\"" },
 		{ "-F f -H hots=h",	"-H connection string refused: invalid connection option \"hots\"" },
 
@@ -768,12 +796,76 @@ test_flags()
 
 	map = newmap(0L, H "-F f");
 	SM_TEST(spec(map)->pgs_connect == 5);
-	SM_TEST(spec(map)->pgs_query == 5);
+	SM_TEST(spec(map)->pgs_limit == 5);
 	SM_TEST(spec(map)->pgs_maxrows == 0);
 	map = newmap(0L, H "-F f -c 7 -l86400 -Z \"1\"");
 	SM_TEST(spec(map)->pgs_connect == 7);
-	SM_TEST(spec(map)->pgs_query == 86400);
+	SM_TEST(spec(map)->pgs_limit == 86400);
 	SM_TEST(spec(map)->pgs_maxrows == 1);
+
+	map = newmap(0L, H "-F f -O -e -n -i 0");
+	SM_TEST(spec(map)->pgs_named && spec(map)->pgs_forget);
+	SM_TEST(spec(map)->pgs_idle == 0);
+	map = newmap(MF_ALIAS, H);
+	SM_TEST(same(spec(map)->pgs_function, "mail.lookup_aliases"));
+	SM_TEST(bitset(MF_NOFOLDCASE, map->map_mflags));
+}
+
+/*
+**  TEST_DEFAULTS -- PgsqlDefaultSpec holds for maps that come later
+*/
+
+static void
+test_defaults()
+{
+	static const char *const refused[] = { "-F f", "-b r", "-k k", "-v v",
+		"-f", "-m", "-o", "-q", "-1", "-D", "-a x", "-T x", "-S x",
+		"-z ,", "-K", "-n" };
+	PGSQLMAP_SPEC before = *pgsqlmap_defaults();
+	char args[MAXLINE];
+	MAP *map;
+	int i;
+
+	for (i = 0; i < NITEMS(refused); i++)
+	{
+		SysErrs = 0;
+		(void) sm_strlcpyn(args, sizeof(args), 2, "-H host=d ",
+				   refused[i]);
+		__lsan_disable();	/* once in a life */
+		pgsqlmap_set_defaults(args);
+		__lsan_enable();
+		CASE(refused[i], SysErrs == 1);
+		CASE(refused[i], strstr(SysErr, "PgsqlDefaultSpec") != NULL);
+		CASE(refused[i], pgsqlmap_defaults()->pgs_conninfo == NULL);
+	}
+
+	SysErrs = 0;
+	(void) sm_strlcpy(args, "-H host=d -c 3 -l 4 -i 7 -e -p ahead -Z 9 -V;",
+			  sizeof(args));
+	pgsqlmap_set_defaults(args);
+	SM_TEST(SysErrs == 0);
+	map = newmap(0L, "-F f");
+	SM_TEST(same(wire(map)->pgw_label, "host=d"));
+	SM_TEST(wire(map)->pgw_idle == 7);
+	SM_TEST(spec(map)->pgs_connect == 3 && spec(map)->pgs_limit == 4);
+	SM_TEST(spec(map)->pgs_named && spec(map)->pgs_maxrows == 9);
+	SM_TEST(spec(map)->pgs_colsep == ';');
+	SM_TEST(same(spec(map)->pgs_askahead.pgq_sql,
+		     "SELECT * FROM \"ahead\"($1,$2,$3,$4,$5)"));
+	map = newmap(0L, "-H host=e -F f -c 8");
+	SM_TEST(same(wire(map)->pgw_label, "host=e"));
+	SM_TEST(spec(map)->pgs_connect == 8 && spec(map)->pgs_limit == 4);
+
+	/* what one key cannot foretell is asked by itself */
+	map = newmap(0L, "-K -F f");
+	SM_TEST(spec(map)->pgs_ahead == NULL);
+	map = newmap(0L, "-n -F f");
+	SM_TEST(spec(map)->pgs_ahead == NULL);
+	map = newmap(0L, "-b r -k k -v v");
+	SM_TEST(spec(map)->pgs_ahead == NULL);
+	map = newmap(0L, "-F f -v a,b");
+	SM_TEST(spec(map)->pgs_ahead == NULL);
+	*pgsqlmap_defaults() = before;
 }
 
 /*
@@ -815,7 +907,7 @@ test_lengths()
 				if (pgsqlmap_parseargs(&map, args))
 				{
 					accepted++;
-					end = spec(&map)->pgs_sql;
+					end = spec(&map)->pgs_ask.pgq_sql;
 					if (strlen(end) >= MAXLINE)
 						wrong++;
 					end += strlen(end) - 4;
@@ -947,6 +1039,7 @@ static void
 test_share()
 {
 	MAP *a, *b, *c, *d;
+	char name[64];
 	int pid;
 
 	a = newmap(0L, "-H \"%s application_name=share\" -F t.backend", Socket);
@@ -968,7 +1061,10 @@ test_share()
 	/* what the other end sees: who asks, and in which encoding */
 	a = newmap(0L, "-H \"%s client_encoding=LATIN1\" -b pg_settings -k name -v setting",
 		   Socket);
-	SM_TEST(answers(a, "application_name", "sendmail/mail.sqlmail.test"));
+	(void) sm_snprintf(name, sizeof(name),
+			   "sendmail/mail.sqlmail.test/smtp/%ld",
+			   (long) getpid());
+	SM_TEST(answers(a, "application_name", name));
 	SM_TEST(answers(a, "client_encoding", "UTF8"));
 
 	/* by the name of a service, as libpq reads it */
@@ -1220,6 +1316,222 @@ test_fold()
 }
 
 /* ---------------------------------------------------------- no answer */
+
+/*
+**  TEST_ARGS -- -K: what the rule gives besides the key are parameters
+*/
+
+static void
+test_args()
+{
+	char *one[] = { "A'", NULL };
+	char *three[] = { "A", "b%1\\", "\303\204", NULL };
+	char *some[] = { "a", "b", NULL };
+	char *all[] = { "a", "b", "c", NULL };
+	char *bad[] = { "a", "b\377", "c", NULL };
+	MAP *map;
+
+	map = newmap(0L, "-H \"%s\" -K -F t.args -f", Socket);
+	SM_TEST(ask(map, "A'", one) == EX_OK);
+	SM_TEST(same(Answer, "A'"));
+	SM_TEST(ask(map, "A", three) == EX_OK);
+	SM_TEST(same(Answer, "A|bb%1\\\\|\303\204"));
+	SM_TEST(ask(map, "A'", one) == EX_OK);
+	SM_TEST(ask(map, "A", NULL) == EX_OK);
+	SM_TEST(ask(map, "a", bad) == EX_NOTFOUND);
+
+	/* no such function: for two */
+	SM_TEST(ask(map, "a", some) == EX_TEMPFAIL);
+	SM_TEST(strstr(Log, "sqlstate=42883") != NULL);
+
+	map = newmap(0L, "-H \"%s\" -K -b t.three -k a,b,c -v value", Socket);
+	SM_TEST(ask(map, "A", all) == EX_OK);
+	SM_TEST(same(Answer, "three"));
+	SM_TEST(ask(map, "A", some) == EX_NOTFOUND);
+	SM_TEST(ask(map, "A", NULL) == EX_NOTFOUND);
+
+	/* they do not run into each other in the memo */
+	Remember = true;
+	all[1] = "b\001c";
+	all[2] = "";
+	SM_TEST(ask(map, "a", all) == EX_NOTFOUND);
+	all[1] = "b";
+	all[2] = "c";
+	SM_TEST(ask(map, "a", all) == EX_OK);
+	Remember = false;
+}
+
+/*
+**  TEST_MEMO -- asked twice in one command, but never in two
+*/
+
+static void
+test_memo()
+{
+	MAP *map, *other, *never;
+	char first[MAXLINE];
+
+	map = newmap(0L, "-H \"%s\" -F t.tick", Socket);
+	other = newmap(0L, "-H \"%s\" -F t.tick -f", Socket);
+	never = newmap(0L, "-H \"%s\" -F t.tick -n", Socket);
+
+	pgsqlmap_forget();
+	Remember = true;
+	SM_TEST(ask(map, "memo", NULL) == EX_OK);
+	(void) sm_strlcpy(first, Answer, sizeof(first));
+	SM_TEST(answers(map, "memo", first));
+	SM_TEST(answers(map, "MEMO", first));	/* folded to the same */
+	SM_TEST(!answers(map, "memo2", first));
+	SM_TEST(!answers(other, "memo", first));
+	SM_TEST(ask(never, "memo", NULL) == EX_OK);
+	(void) sm_strlcpy(first, Answer, sizeof(first));
+	SM_TEST(!answers(never, "memo", first));
+
+	(void) ask(map, "memo", NULL);
+	(void) sm_strlcpy(first, Answer, sizeof(first));
+	pgsqlmap_forget();
+	SM_TEST(!answers(map, "memo", first));
+
+	/* nobody said that a command began, and yet it is forgotten */
+	(void) sm_strlcpy(first, Answer, sizeof(first));
+	PgsqlmapMemoSince -= PGSQLMAP_MEMO_AGE + 1;
+	SM_TEST(!answers(map, "memo", first));
+
+	/* that there is nothing is remembered, a failure is not */
+	map = newmap(0L, "-H \"%s\" -F t.find -f", Socket);
+	SM_TEST(ask(map, "late", NULL) == EX_NOTFOUND);
+	(void) sql("INSERT INTO t.kv VALUES ('late', 'now')");
+	SM_TEST(ask(map, "late", NULL) == EX_NOTFOUND);
+	pgsqlmap_forget();
+	SM_TEST(answers(map, "late", "now"));
+	(void) sql("DELETE FROM t.kv WHERE key = 'late'");
+	map = newmap(0L, "-H \"%s\" -F t.comes", Socket);
+	SM_TEST(ask(map, "a", NULL) == EX_TEMPFAIL);
+	(void) sql("CREATE FUNCTION t.comes(text) RETURNS text LANGUAGE sql AS 'SELECT $1'");
+	SM_TEST(answers(map, "a", "a"));
+	Remember = false;
+}
+
+/*
+**  TEST_AHEAD -- -p: one question, and the answers to those that follow
+*/
+
+static void
+test_ahead()
+{
+	MAP *map, *tock, *plain, *strange;
+	char first[MAXLINE];
+
+	map = newmap(0L, "-H \"%s\" -F t.tick -p t.ahead -z+", Socket);
+	tock = newmap(0L, "-H \"%s\" -F t.tock -p t.ahead", Socket);
+	plain = newmap(0L, "-H \"%s\" -F t.tock", Socket);
+	strange = newmap(0L, "-H \"%s application_name=elsewhere\" -F t.tock -p t.ahead",
+			 Socket);
+	ClientName = "client.example";
+	ClientAddr = "192.0.2.1";
+	pgsqlmap_forget();
+	Remember = true;
+	SM_TEST(ask(map, "a", NULL) == EX_OK);
+	(void) sm_strlcpy(first, Answer, sizeof(first));
+	SM_TEST(answers(map, "a", first));
+	SM_TEST(answers(map, "a.list", "a+b"));
+	SM_TEST(ask(map, "a.none", NULL) == EX_NOTFOUND);
+	SM_TEST(answers(tock, "a", "client.example/192.0.2.1"));
+
+	/* not for a map that did not ask for it, nor for another server */
+	SM_TEST(ask(plain, "a", NULL) == EX_NOTFOUND);
+	SM_TEST(ask(strange, "a", NULL) == EX_OK);
+	SM_TEST(!same(Answer, "client.example/192.0.2.1"));
+
+	/* a key that was not foretold is asked, and all is forgotten */
+	SM_TEST(ask(map, "b", NULL) == EX_OK);
+	SM_TEST(!same(Answer, first));
+	pgsqlmap_forget();
+	SM_TEST(!answers(map, "a", first));
+
+	/* macros that cannot be sent are left out */
+	ClientName = "client\377";
+	ClientAddr = NULL;
+	pgsqlmap_forget();
+	SM_TEST(ask(map, "a", NULL) == EX_OK);
+	SM_TEST(ask(tock, "a", NULL) == EX_OK);
+	SM_TEST(same(Answer, ""));
+	ClientName = NULL;
+
+	/* the flags of each map hold for what came with another's answer */
+	tock = newmap(0L, "-H \"%s\" -F t.tick -p t.ahead -Z 1", Socket);
+	pgsqlmap_forget();
+	SM_TEST(ask(map, "a", NULL) == EX_OK);
+	SM_TEST(ask(tock, "a.list", NULL) == EX_OK);
+	SM_TEST(!same(Answer, "a+b"));
+
+	map = newmap(0L, "-H \"%s\" -F t.tick -p t.nothead", Socket);
+	SM_TEST(ask(map, "key@key", NULL) == EX_TEMPFAIL);
+	SM_TEST(strstr(Log, "no answer for the key itself") != NULL);
+	map = newmap(0L, "-H \"%s\" -F t.tick -p t.nosuch", Socket);
+	SM_TEST(ask(map, "key@key", NULL) == EX_TEMPFAIL);
+	SM_TEST(strstr(Log, "sqlstate=42883") != NULL);
+	Remember = false;
+}
+
+/*
+**  TEST_NAMED -- -e: prepared once for each connection
+*/
+
+static void
+test_named(conninfo)
+	const char *conninfo;
+{
+	MAP *map, *grows;
+	PGresult *res;
+	int pid;
+
+	map = newmap(0L, "-H \"%s application_name=unnamed\" -F t.prepared",
+		     conninfo);
+	SM_TEST(answers(map, "", "0"));
+	map = newmap(0L, "-H \"%s application_name=named\" -F t.prepared -e",
+		     conninfo);
+	SM_TEST(answers(map, "", "1"));
+	SM_TEST(answers(map, "", "1"));
+	grows = newmap(0L, "-H \"%s application_name=named\" -b t.grows -k key -v value -e",
+		       conninfo);
+	SM_TEST(answers(grows, "a", "old"));
+	SM_TEST(answers(map, "", "2"));
+	SM_TEST(ask(grows, "b", NULL) == EX_NOTFOUND);
+
+	/* an error of the query itself stays one, prepared or not */
+	map = newmap(0L, "-H \"%s application_name=named\" -F t.cast -e",
+		     conninfo);
+	SM_TEST(ask(map, "x", NULL) == EX_TEMPFAIL);
+	SM_TEST(strstr(Log, "sqlstate=22P02") != NULL);
+	SM_TEST(answers(map, "7", "7"));
+	SM_TEST(!wire(map)->pgw_unnamed);
+
+	/* after the connection was lost it is prepared anew */
+	pid = PQbackendPID(wire(map)->pgw_conn);
+	(void) sql("SELECT pg_terminate_backend(%d)", pid);
+	SM_TEST(backends("named", 0) == 0);
+	SM_TEST(answers(map, "8", "8"));
+	SM_TEST(answers(grows, "a", "old"));
+	SM_TEST(!wire(map)->pgw_unnamed);
+
+	/* who forgets our statements gets them without a name */
+	res = PQexec(wire(map)->pgw_conn, "DEALLOCATE ALL");
+	SM_TEST(PQresultStatus(res) == PGRES_COMMAND_OK);
+	PQclear(res);
+	LogLevel = 0;
+	SM_TEST(answers(map, "9", "9"));
+	SM_TEST(wire(map)->pgw_unnamed);
+
+	/* a column that changes its type under a prepared statement */
+	wire(map)->pgw_unnamed = false;
+	SM_TEST(answers(grows, "a", "old"));
+	(void) sql("ALTER TABLE t.grows ALTER COLUMN value TYPE %s",
+		   strcmp(conninfo, Tls) == 0 ? "varchar(5)" : "text");
+	SM_TEST(answers(grows, "a", "old"));
+	SM_TEST(answers(map, "9", "9"));
+	pgsqlmap_wire_drop(wire(map));
+}
 
 static void
 test_errors()
@@ -1542,6 +1854,105 @@ test_away()
 	SM_TEST(child(map, "", 1, false).r_status == EX_TEMPFAIL);
 }
 
+/*
+**  TEST_HOSTS -- one of several hosts is dead, and costs its limit once
+*/
+
+static void
+test_hosts()
+{
+	MAP *map;
+	int fd, port;
+
+	fd = listener(5, &port);
+	map = newmap(0L, "-H \"host=127.0.0.1,%s port=%d,%s dbname=postgres user=%s application_name=hosts\" -F t.backend -c 1",
+		     SocketDir, port, Port, READER);
+	SM_TEST(number(map, "") > 0);
+	SM_TEST(Took >= 1000L && Took < 2000L);
+	SM_TEST(wire(map)->pgw_nhosts == 2);
+	SM_TEST(number(map, "") > 0 && Took < 500L);
+
+	/* the one that was dead comes last for a while */
+	pgsqlmap_wire_drop(wire(map));
+	SM_TEST(number(map, "") > 0 && Took < 500L);
+	wire(map)->pgw_hosts[0].pgh_retry = 0;
+	pgsqlmap_wire_drop(wire(map));
+	SM_TEST(number(map, "") > 0 && Took >= 1000L);
+	(void) close(fd);
+
+	/* refused is no time lost; a standby is preferred, not required */
+	map = newmap(0L, "-H \"host=127.0.0.1,%s port=%d,%s dbname=postgres user=%s target_session_attrs=prefer-standby\" -F t.backend -c 1",
+		     SocketDir, port, Port, READER);
+	SM_TEST(number(map, "") > 0 && Took < 1000L);
+	map = newmap(0L, "-H \"host=127.0.0.1,%s port=%d,%s dbname=postgres user=%s target_session_attrs=standby\" -F t.backend -c 1",
+		     SocketDir, port, Port, READER);
+	SM_TEST(ask(map, "", NULL) == EX_TEMPFAIL);
+	SM_TEST(Logs == 1);
+
+	/* all are dead: one line, and a pause for all of them */
+	map = newmap(0L, "-H \"host=127.0.0.1,127.0.0.1,127.0.0.1 port=%d user=u\" -F f",
+		     port);
+	SM_TEST(ask(map, "", NULL) == EX_TEMPFAIL);
+	SM_TEST(Logs == 1 && wire(map)->pgw_nhosts == 3);
+	SM_TEST(wire(map)->pgw_conn == NULL);
+	SM_TEST(ask(map, "", NULL) == EX_TEMPFAIL);
+	SM_TEST(Logs == 0);
+}
+
+/*
+**  TEST_IDLE -- a client that says nothing occupies no session
+*/
+
+static void
+test_idle()
+{
+	MAP *map, *lasting;
+	PGSQLMAP_WIRE *w;
+	SM_FILE_T *fp;
+	long began;
+	int p[2];
+
+	map = newmap(0L, "-H \"%s application_name=idle\" -F t.backend -i 1",
+		     Socket);
+	lasting = newmap(0L, "-H \"%s application_name=lasting\" -F t.backend -i 0",
+			 Socket);
+	if (pipe(p) < 0 ||
+	    (fp = sm_io_open(SmFtStdiofd, SM_TIME_DEFAULT, (void *) &p[0],
+			     SM_IO_RDONLY, NULL)) == NULL)
+		fatal("pipe", sm_errstring(errno));
+	for (w = PgsqlmapWires; w != NULL; w = w->pgw_next)
+		pgsqlmap_wire_drop(w);
+	SM_TEST(number(map, "") > 0 && number(lasting, "") > 0);
+
+	/* it speaks in time */
+	if (write(p[1], "NOOP\nNOOP\n", 10) != 10)
+		fatal("write", sm_errstring(errno));
+	began = now();
+	pgsqlmap_idle(fp);
+	SM_TEST(now() - began < 500L);
+	SM_TEST(wire(map)->pgw_conn != NULL);
+
+	/* what it said has been read, but not looked at */
+	SM_TEST(sm_io_getc(fp, SM_TIME_DEFAULT) == 'N');
+	began = now();
+	pgsqlmap_idle(fp);
+	SM_TEST(now() - began < 500L);
+	SM_TEST(wire(map)->pgw_conn != NULL);
+	while (sm_io_getinfo(fp, SM_IO_IS_READABLE, NULL) > 0)
+		(void) sm_io_getc(fp, SM_TIME_DEFAULT);
+
+	/* it says nothing */
+	began = now();
+	pgsqlmap_idle(fp);
+	SM_TEST(now() - began >= 900L && now() - began <= 4000L);
+	SM_TEST(wire(map)->pgw_conn == NULL);
+	SM_TEST(backends("idle", 0) == 0);
+	SM_TEST(backends("lasting", 1) == 1);
+	SM_TEST(number(map, "") > 0);
+	(void) close(p[1]);
+	(void) sm_io_close(fp, SM_TIME_DEFAULT);
+}
+
 /* --------------------------------------------------- lost connections */
 
 static void
@@ -1818,7 +2229,31 @@ CREATE FUNCTION t.suicide(text) RETURNS text LANGUAGE plpgsql AS \
 'BEGIN PERFORM nextval(''t.attempts'');\
  PERFORM pg_terminate_backend(pg_backend_pid());\
  PERFORM pg_sleep(1); RETURN $1; END';\
+CREATE SEQUENCE t.ticks;\
+CREATE FUNCTION t.tick(text) RETURNS text LANGUAGE sql AS \
+'SELECT nextval(''t.ticks'') || '' '' || $1';\
+CREATE FUNCTION t.tock(text) RETURNS SETOF text LANGUAGE sql AS \
+'SELECT value FROM t.kv WHERE key = ''none of these'' || $1';\
+CREATE FUNCTION t.ahead(text, text, text, text, text) \
+RETURNS TABLE (map text, key text, value text) LANGUAGE sql AS \
+'VALUES ($1, $2, nextval(''t.ticks'') || '' '' || $2), \
+($1, $2 || ''.list'', ''a''), ($1, $2 || ''.list'', ''b''), \
+(''t.tock'', $2, concat_ws(''/'', $3, $4, $5)), \
+($1, $2 || ''.none'', NULL), (''t.strange'', $2, ''x'')';\
+CREATE FUNCTION t.nothead(text, text, text, text, text) \
+RETURNS TABLE (map text, key text, value text) LANGUAGE sql AS \
+'VALUES ($1, $2 || ''.list'', ''a'')';\
+CREATE FUNCTION t.args(text) RETURNS text LANGUAGE sql AS 'SELECT $1';\
+CREATE FUNCTION t.args(text, text, text) RETURNS text LANGUAGE sql AS \
+'SELECT $1 || ''|'' || $2 || ''|'' || $3';\
+CREATE TABLE t.three (a text, b text, c text, value text);\
+INSERT INTO t.three VALUES ('a', 'b', 'c', 'three');\
+CREATE TABLE t.grows (key text, value varchar(5));\
+INSERT INTO t.grows VALUES ('a', 'old');\
+CREATE FUNCTION t.prepared(text) RETURNS text LANGUAGE sql AS \
+'SELECT count(*)::text FROM pg_prepared_statements';\
 GRANT SELECT ON ALL TABLES IN SCHEMA t TO " READER ";\
+GRANT USAGE ON SEQUENCE t.ticks TO " READER ";\
 GRANT USAGE ON SEQUENCE t.attempts TO " READER ";\
 CREATE TABLE t.forbidden (key text, value text);\
 CREATE FUNCTION t.forbid(text) RETURNS text LANGUAGE sql AS 'SELECT $1';\
@@ -1916,6 +2351,7 @@ main(argc, argv)
 	test_accepted();
 	test_refused();
 	test_flags();
+	test_defaults();
 	test_lengths();
 	test_targets();
 
@@ -1926,6 +2362,13 @@ main(argc, argv)
 	test_not_utf8();
 	test_values();
 	test_fold();
+	test_args();
+	test_memo();
+	test_ahead();
+	test_named(Socket);
+	test_named(Tls);
+	test_hosts();
+	test_idle();
 
 	test_errors();
 	test_refused_connections();

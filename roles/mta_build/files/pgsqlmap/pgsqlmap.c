@@ -10,19 +10,23 @@
 /*
 **  PGSQLMAP.C -- the map class "pgsql": keys looked up in PostgreSQL
 **
-**	Kname pgsql -H conninfo -F function [flags]
-**	Kname pgsql -H conninfo -b relation -k key -v value[,value...] [flags]
+**	O PgsqlDefaultSpec=-H conninfo [flags]
+**	Kname pgsql -F function [flags]
+**	Kname pgsql -b relation -k key[,key...] -v value[,value...] [flags]
 **
-**	The file has two halves.  The wire half (pgsqlmap_wire_...) knows
-**	libpq and nothing of maps: targets, connections, deadlines.  The map
-**	half knows maps, and of libpq only the result.
+**	The file has three parts.  The wire (pgsqlmap_wire_...) knows libpq
+**	and nothing of maps: targets, hosts, connections, deadlines.  The
+**	memo (pgsqlmap_memo_...) keeps answers for the length of one SMTP
+**	command.  The map knows maps, and of libpq only the result.
 **
-**	Three rules hold everywhere:
+**	Four rules hold everywhere:
 **	- The key travels as a bound parameter, never inside SQL text.
 **	- Only the server may say that a key does not exist.  Whatever else
 **	  happens is temporary, so that mail waits and is not bounced.
 **	- A connection belongs to the process that made it.  A child neither
 **	  uses nor politely closes what it inherited.
+**	- No answer is used again in another SMTP command or delivery, so
+**	  that a committed row counts for the next one.
 */
 
 #include <sendmail.h>
@@ -33,18 +37,39 @@
 # include <time.h>
 # include <libpq-fe.h>
 
-/* seconds; the flags -c and -l change them for a map */
+/* seconds; the flags -c, -l and -i change them */
 # define PGSQLMAP_CONNECT_LIMIT	5
 # define PGSQLMAP_QUERY_LIMIT	5
+# define PGSQLMAP_IDLE_LIMIT	60
 
 /* milliseconds until a target that failed is asked again: first and most */
 # define PGSQLMAP_RETRY_FIRST	500
 # define PGSQLMAP_RETRY_MOST	8000
 
-# define PGSQLMAP_MAXCOLS	16
+/* the memo: entries, and milliseconds that it lives at most */
+# define PGSQLMAP_MEMO_MOST	512
+# define PGSQLMAP_MEMO_AGE	1000
 
+# define PGSQLMAP_MAXCOLS	16
+# define PGSQLMAP_MAXPARAMS	MAX_MAP_ARGS
+
+/* what an alias map asks that does not say it */
+# define PGSQLMAP_ALIASES	"mail.lookup_aliases"
+
+typedef struct pgsqlmap_host	PGSQLMAP_HOST;
 typedef struct pgsqlmap_wire	PGSQLMAP_WIRE;
+typedef struct pgsqlmap_query	PGSQLMAP_QUERY;
 typedef struct pgsqlmap_spec	PGSQLMAP_SPEC;
+typedef struct pgsqlmap_memo	PGSQLMAP_MEMO;
+
+/* one of several hosts of a target */
+struct pgsqlmap_host
+{
+	char		*pgh_name;	/* host; NULL: by address only */
+	char		*pgh_addr;	/* hostaddr; NULL: to be resolved */
+	char		*pgh_port;
+	long		pgh_retry;	/* others first until then (ms) */
+};
 
 /*
 **  One target: a PostgreSQL server, database and role, and the connection
@@ -56,58 +81,117 @@ struct pgsqlmap_wire
 	PGSQLMAP_WIRE	*pgw_next;	/* next target */
 	char		*pgw_target;	/* conninfo in libpq's own order */
 	char		*pgw_label;	/* what logs may show of it */
+	PGSQLMAP_HOST	*pgw_hosts;	/* NULL: one host, or not known yet */
+	int		pgw_nhosts;	/* 0: not known yet */
+	int		pgw_first;	/* host to begin with */
+	bool		pgw_standby;	/* prefer a standby */
 	PGconn		*pgw_conn;	/* NULL: not connected */
 	pid_t		pgw_pid;	/* the process that connected */
+	unsigned int	pgw_serial;	/* number of the connection, from 1 */
+	bool		pgw_unnamed;	/* named statements do not work */
+	int		pgw_idle;	/* seconds until closed; 0: never */
 	long		pgw_retry;	/* do not connect before (ms) */
 	int		pgw_failures;	/* failed connects in a row */
 	char		pgw_reason[256];	/* of the last failure */
 };
 
+/* one statement */
+struct pgsqlmap_query
+{
+	char		*pgq_sql;
+	int		pgq_nparams;
+	char		pgq_name[32];	/* if it is prepared */
+	unsigned int	pgq_serial;	/* connection where it is prepared */
+};
+
 /* what the flags of one map say */
 struct pgsqlmap_spec
 {
+	PGSQLMAP_SPEC	*pgs_next;	/* next map of this process */
+	MAP		*pgs_map;	/* the map itself */
 	char		*pgs_conninfo;	/* -H */
 	char		*pgs_function;	/* -F */
 	char		*pgs_relation;	/* -b */
-	char		*pgs_keycol;	/* -k */
+	char		*pgs_keycols;	/* -k */
 	char		*pgs_valcols;	/* -v */
+	char		*pgs_ahead;	/* -p */
 	char		pgs_colsep;	/* -V */
+	bool		pgs_args;	/* -K */
+	bool		pgs_named;	/* -e */
+	bool		pgs_forget;	/* -n */
 	int		pgs_maxrows;	/* -Z; 0: no limit */
 	int		pgs_connect;	/* -c, seconds */
-	int		pgs_query;	/* -l, seconds */
-	int		pgs_ncols;	/* columns of the query */
-	char		*pgs_sql;	/* the query, one parameter */
+	int		pgs_limit;	/* -l, seconds */
+	int		pgs_idle;	/* -i, seconds; 0: never */
+	int		pgs_ncols;	/* columns of the value */
+	PGSQLMAP_QUERY	pgs_ask;	/* for one key */
+	PGSQLMAP_QUERY	pgs_askahead;	/* for a key and what follows it */
 	PGSQLMAP_WIRE	*pgs_wire;	/* where it is asked */
 };
 
+/* one answer of the server; a memo never holds a failure */
+struct pgsqlmap_memo
+{
+	PGSQLMAP_MEMO	*pgm_next;
+	MAP		*pgm_map;
+	char		*pgm_value;	/* NULL: no such key */
+	size_t		pgm_len;	/* of the key */
+	char		pgm_key[1];	/* parameters, NUL after each */
+};
+
 static PGSQLMAP_WIRE	*PgsqlmapWires = NULL;
+static PGSQLMAP_SPEC	*PgsqlmapSpecs = NULL;
+static PGSQLMAP_MEMO	*PgsqlmapMemo = NULL;
+static int		PgsqlmapMemos = 0;	/* entries in it */
+static long		PgsqlmapMemoSince = 0;	/* of the first one (ms) */
 
 static long	pgsqlmap_wire_now __P((void));
+static long	pgsqlmap_wire_pause __P((int));
 static char	*pgsqlmap_wire_normal __P((const char *, char **, char **));
 static PGSQLMAP_WIRE	*pgsqlmap_wire_find __P((char *, char *));
 static void	pgsqlmap_wire_drop __P((PGSQLMAP_WIRE *));
 static void	pgsqlmap_wire_fail __P((PGSQLMAP_WIRE *, const char *,
 					const char *));
 static int	pgsqlmap_wire_wait __P((PGSQLMAP_WIRE *, int, long));
-static bool	pgsqlmap_wire_connect __P((PGSQLMAP_WIRE *, int));
-static PGresult	*pgsqlmap_wire_ask __P((PGSQLMAP_WIRE *, const char *,
+static char	*pgsqlmap_wire_item __P((const char *, int));
+static void	pgsqlmap_wire_hosts __P((PGSQLMAP_WIRE *));
+static bool	pgsqlmap_wire_dial __P((PGSQLMAP_WIRE *, PGSQLMAP_HOST *,
 					const char *, int));
+static bool	pgsqlmap_wire_try __P((PGSQLMAP_WIRE *, int));
+static bool	pgsqlmap_wire_connect __P((PGSQLMAP_WIRE *, int));
+static PGresult	*pgsqlmap_wire_ask __P((PGSQLMAP_WIRE *, PGSQLMAP_QUERY *,
+					const char *const *, bool, int));
 static bool	pgsqlmap_wire_lost __P((PGSQLMAP_WIRE *, const PGresult *));
-static PGresult	*pgsqlmap_wire_query __P((PGSQLMAP_WIRE *, const char *,
-					const char *, int, int));
+static bool	pgsqlmap_wire_unnamed __P((PGSQLMAP_WIRE *,
+					const PGresult *));
+static PGresult	*pgsqlmap_wire_query __P((PGSQLMAP_WIRE *, PGSQLMAP_QUERY *,
+					const char *const *, bool, int, int));
 static void	pgsqlmap_wire_notice __P((void *, const PGresult *));
+
+static PGSQLMAP_MEMO	*pgsqlmap_memo_find __P((MAP *, const char *, size_t));
+static void	pgsqlmap_memo_add __P((MAP *, const char *, size_t,
+					const char *));
 
 static bool	pgsqlmap_utf8 __P((const char *));
 static char	*pgsqlmap_quote __P((char *, char *, const char *, int));
 static char	*pgsqlmap_word __P((char **));
-static bool	pgsqlmap_seconds __P((MAP *, int, const char *, int *));
-static bool	pgsqlmap_sql __P((MAP *, PGSQLMAP_SPEC *));
-static int	pgsqlmap_status __P((const PGresult *, const PGSQLMAP_SPEC *,
-					long));
+static bool	pgsqlmap_number __P((MAP *, int, const char *, int, int *));
+static bool	pgsqlmap_flags __P((MAP *, PGSQLMAP_SPEC *, char *));
+static PGSQLMAP_SPEC	*pgsqlmap_defaults __P((void));
+static int	pgsqlmap_count __P((const char *));
+static void	pgsqlmap_name __P((PGSQLMAP_QUERY *, const char *, int));
+static bool	pgsqlmap_sql __P((MAP *, PGSQLMAP_SPEC *, int));
+static int	pgsqlmap_status __P((const PGSQLMAP_SPEC *, int, long));
 static void	pgsqlmap_complain __P((MAP *, const PGSQLMAP_SPEC *,
-					const PGresult *));
+					const PGresult *, const char *));
 static char	*pgsqlmap_value __P((MAP *, const PGSQLMAP_SPEC *,
-					const PGresult *));
+					const PGresult *, int, int, int));
+static char	*pgsqlmap_pack __P((MAP *, int, char **, const char **,
+					size_t *));
+static int	pgsqlmap_ask __P((MAP *, PGSQLMAP_SPEC *, const char *const *,
+					char **));
+static int	pgsqlmap_askahead __P((MAP *, PGSQLMAP_SPEC *, const char *,
+					char **));
 
 /* ------------------------------------------------------------------ wire */
 
@@ -128,6 +212,30 @@ pgsqlmap_wire_now()
 
 	(void) clock_gettime(CLOCK_MONOTONIC, &ts);
 	return (long) ts.tv_sec * 1000L + ts.tv_nsec / 1000000L;
+}
+
+/*
+**  PGSQLMAP_WIRE_PAUSE -- how long to leave alone what has failed
+**
+**	Grows with each failure, and is never the same for two processes,
+**	so that those of one host do not all return at one moment.
+**
+**	Parameters:
+**		failures -- failures in a row before this one.
+**
+**	Returns:
+**		milliseconds.
+*/
+
+static long
+pgsqlmap_wire_pause(failures)
+	int failures;
+{
+	long pause = PGSQLMAP_RETRY_FIRST;
+
+	while (failures-- > 0 && pause < PGSQLMAP_RETRY_MOST)
+		pause *= 2;
+	return pause + get_random() % (pause / 2);
 }
 
 /*
@@ -399,11 +507,278 @@ pgsqlmap_wire_wait(w, events, deadline)
 }
 
 /*
+**  PGSQLMAP_WIRE_ITEM -- take one item out of a list of libpq
+**
+**	Parameters:
+**		list -- items separated by commas; NULL is the empty list.
+**		n -- number of the item, from 0.  A list of one item holds
+**			for all hosts, as libpq has it for port.
+**
+**	Returns:
+**		the item, from malloc(); NULL if it is empty.
+*/
+
+static char *
+pgsqlmap_wire_item(list, n)
+	const char *list;
+	int n;
+{
+	const char *p = list;
+	char *item;
+	size_t len;
+
+	if (list == NULL)
+		return NULL;
+	if (strchr(list, ',') == NULL)
+		n = 0;
+	for (; n > 0; n--)
+	{
+		if ((p = strchr(p, ',')) == NULL)
+			return NULL;
+		p++;
+	}
+	len = strcspn(p, ",");
+	if (len == 0)
+		return NULL;
+	item = sm_malloc_x(len + 1);
+	memcpy(item, p, len);
+	item[len] = '\0';
+	return item;
+}
+
+/*
+**  PGSQLMAP_WIRE_HOSTS -- learn which hosts a target has
+**
+**	The list may stand in the service file, which only libpq reads, so
+**	it is taken from a connection that has been started.
+**
+**	libpq itself would try the hosts within one time limit, of which the
+**	first dead one uses up all.
+**
+**	Parameters:
+**		w -- the target, with a connection just started.
+**
+**	Returns:
+**		none.
+**
+**	Side Effects:
+**		w->pgw_nhosts is set, unless the connection knows nothing.
+*/
+
+static void
+pgsqlmap_wire_hosts(w)
+	PGSQLMAP_WIRE *w;
+{
+	PQconninfoOption *opts, *o;
+	const char *names = NULL, *addrs = NULL, *ports = NULL, *p;
+	int i, n = 1;
+
+	opts = PQconninfo(w->pgw_conn);
+	if (opts == NULL)
+		return;
+	for (o = opts; o->keyword != NULL; o++)
+	{
+		if (o->val == NULL || *o->val == '\0')
+			continue;
+		if (strcmp(o->keyword, "host") == 0)
+			names = o->val;
+		else if (strcmp(o->keyword, "hostaddr") == 0)
+			addrs = o->val;
+		else if (strcmp(o->keyword, "port") == 0)
+			ports = o->val;
+		else if (strcmp(o->keyword, "target_session_attrs") == 0)
+			w->pgw_standby = strcmp(o->val, "prefer-standby") == 0;
+		else if (strcmp(o->keyword, "load_balance_hosts") == 0 &&
+			 strcmp(o->val, "random") == 0)
+			w->pgw_first = get_random() % 32;
+	}
+	p = addrs != NULL ? addrs : names;
+	for (; p != NULL && (p = strchr(p, ',')) != NULL; p++)
+		n++;
+	if (n > 1)
+	{
+		w->pgw_hosts = (PGSQLMAP_HOST *)
+				sm_malloc_x(n * sizeof(*w->pgw_hosts));
+		for (i = 0; i < n; i++)
+		{
+			w->pgw_hosts[i].pgh_name =
+				pgsqlmap_wire_item(names, i);
+			w->pgw_hosts[i].pgh_addr =
+				pgsqlmap_wire_item(addrs, i);
+			w->pgw_hosts[i].pgh_port =
+				pgsqlmap_wire_item(ports, i);
+			w->pgw_hosts[i].pgh_retry = 0;
+		}
+	}
+	if (n > 1 || names != NULL || addrs != NULL)
+		w->pgw_nhosts = n;
+	PQconninfoFree(opts);
+}
+
+/*
+**  PGSQLMAP_WIRE_DIAL -- connect to one host
+**
+**	Parameters:
+**		w -- the target, not connected.
+**		h -- its host; NULL: the target names one only.
+**		attrs -- target_session_attrs instead of those of the target;
+**			NULL: as the target says.
+**		limit -- seconds it may take.
+**
+**	Returns:
+**		true -- connected.
+**		false -- not; w->pgw_reason says why, and w->pgw_conn is kept
+**			for a look at it.
+*/
+
+static bool
+pgsqlmap_wire_dial(w, h, attrs, limit)
+	PGSQLMAP_WIRE *w;
+	PGSQLMAP_HOST *h;
+	const char *attrs;
+	int limit;
+{
+	const char *keys[16], *vals[16];
+	char name[64], msec[16];
+	char *j;
+	long deadline;
+	PostgresPollingStatusType st;
+	int n = 0;
+
+	j = macvalue('j', CurEnv);
+	(void) sm_snprintf(name, sizeof(name), "sendmail/%.40s/%s/%ld",
+			   j == NULL ? "" : j,
+			   OpMode == MD_QUEUERUN ? "queue" :
+			   OpMode == MD_TEST ? "test" :
+			   OpMode == MD_DELIVER ? "submit" : "smtp",
+			   (long) getpid());
+	(void) sm_snprintf(msec, sizeof(msec), "%d", limit * 1000);
+
+# define PGSQLMAP_SET(key, val) (keys[n] = (key), vals[n++] = (val))
+	PGSQLMAP_SET("gssencmode", "disable");	/* would read files of a user */
+	PGSQLMAP_SET("keepalives_idle", "30");
+	PGSQLMAP_SET("tcp_user_timeout", msec);
+	PGSQLMAP_SET("fallback_application_name", name);
+
+	/* overrides what stands before it, and is overridden by the rest */
+	PGSQLMAP_SET("dbname", w->pgw_target);
+	PGSQLMAP_SET("client_encoding", "UTF8");
+	if (h != NULL)
+	{
+		PGSQLMAP_SET("host", h->pgh_name);
+		PGSQLMAP_SET("hostaddr", h->pgh_addr);
+		PGSQLMAP_SET("port", h->pgh_port);
+	}
+	if (attrs != NULL)
+		PGSQLMAP_SET("target_session_attrs", attrs);
+	PGSQLMAP_SET(NULL, NULL);
+# undef PGSQLMAP_SET
+
+	deadline = pgsqlmap_wire_now() + limit * 1000L;
+	w->pgw_pid = getpid();
+	w->pgw_conn = PQconnectStartParams(keys, vals, 1);
+	if (w->pgw_conn == NULL)
+	{
+		pgsqlmap_wire_fail(w, "connect", "out of memory");
+		return false;
+	}
+	(void) PQsetNoticeReceiver(w->pgw_conn, pgsqlmap_wire_notice, NULL);
+
+	/* a context may quote the key */
+	(void) PQsetErrorVerbosity(w->pgw_conn, PQERRORS_TERSE);
+	if (w->pgw_nhosts == 0)
+	{
+		pgsqlmap_wire_hosts(w);
+		if (w->pgw_nhosts > 1)
+			return false;	/* one after the other, please */
+	}
+	st = PQstatus(w->pgw_conn) == CONNECTION_BAD
+		? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
+	while (st != PGRES_POLLING_OK && st != PGRES_POLLING_FAILED)
+	{
+		if (pgsqlmap_wire_wait(w, st == PGRES_POLLING_READING
+				       ? POLLIN : POLLOUT, deadline) == 0)
+			break;
+		st = PQconnectPoll(w->pgw_conn);
+	}
+	if (st != PGRES_POLLING_OK || PQsetnonblocking(w->pgw_conn, 1) != 0)
+	{
+		pgsqlmap_wire_fail(w, "connect", st == PGRES_POLLING_FAILED
+				   ? PQerrorMessage(w->pgw_conn)
+				   : "no answer within the time limit");
+		return false;
+	}
+	if (tTd(38, 2))
+		sm_dprintf("pgsqlmap: %s: connected, backend %d\n",
+			w->pgw_label, PQbackendPID(w->pgw_conn));
+	return true;
+}
+
+/*
+**  PGSQLMAP_WIRE_TRY -- connect to one of several hosts
+**
+**	Hosts that failed lately are tried after the others.  Each one has
+**	the whole time limit.
+**
+**	Parameters:
+**		w -- the target, not connected.
+**		limit -- seconds that one host may take.
+**
+**	Returns:
+**		true -- connected.
+**		false -- not; w->pgw_reason tells of the last host.
+*/
+
+static bool
+pgsqlmap_wire_try(w, limit)
+	PGSQLMAP_WIRE *w;
+	int limit;
+{
+	static const char *const preferred[] = { "standby", "any" };
+	PGSQLMAP_HOST *h;
+	int pass, passes, round, i;
+	bool late, *tried;
+
+	/* libpq would need all hosts at once for prefer-standby */
+	passes = w->pgw_standby ? 2 : 1;
+	tried = (bool *) sm_malloc_x(w->pgw_nhosts * sizeof(*tried));
+	for (pass = 0; pass < passes; pass++)
+	{
+		memset(tried, '\0', w->pgw_nhosts * sizeof(*tried));
+		for (round = 0; round < 2; round++)
+		for (i = 0; i < w->pgw_nhosts; i++)
+		{
+			h = &w->pgw_hosts[(w->pgw_first + i) % w->pgw_nhosts];
+			late = h->pgh_retry > pgsqlmap_wire_now();
+			if (tried[i] || (late && round == 0))
+				continue;
+			tried[i] = true;
+			if (pgsqlmap_wire_dial(w, h, passes == 1 ? NULL
+					       : preferred[pass], limit))
+			{
+				h->pgh_retry = 0;
+				sm_free(tried);
+				return true;
+			}
+
+			/* who tells its version lives, but is not wanted */
+			if (w->pgw_conn == NULL ||
+			    PQserverVersion(w->pgw_conn) == 0)
+				h->pgh_retry = pgsqlmap_wire_now() +
+					pgsqlmap_wire_pause(4);
+			pgsqlmap_wire_drop(w);
+		}
+	}
+	sm_free(tried);
+	return false;
+}
+
+/*
 **  PGSQLMAP_WIRE_CONNECT -- make sure that this process has a connection
 **
 **	Parameters:
 **		w -- the target.
-**		limit -- seconds it may take.
+**		limit -- seconds that one host may take.
 **
 **	Returns:
 **		true -- connected.
@@ -420,14 +795,7 @@ pgsqlmap_wire_connect(w, limit)
 	PGSQLMAP_WIRE *w;
 	int limit;
 {
-	static const char *const keys[] = { "gssencmode", "keepalives_idle",
-		"tcp_user_timeout", "fallback_application_name", "dbname",
-		"client_encoding", NULL };
-	const char *vals[7];
-	char name[64], msec[16];
-	char *j;
-	long deadline, pause;
-	PostgresPollingStatusType st;
+	bool done = false;
 
 	if (w->pgw_conn != NULL && w->pgw_pid != getpid())
 	{
@@ -445,66 +813,24 @@ pgsqlmap_wire_connect(w, limit)
 		return false;
 	}
 
-	j = macvalue('j', CurEnv);
-	(void) sm_snprintf(name, sizeof(name), "sendmail/%.50s",
-			   j == NULL ? "" : j);
-	(void) sm_snprintf(msec, sizeof(msec), "%d", limit * 1000);
-	vals[0] = "disable";	/* GSS would look for files of a user */
-	vals[1] = "30";
-	vals[2] = msec;
-	vals[3] = name;
-	vals[4] = w->pgw_target;	/* overrides what stands before it */
-	vals[5] = "UTF8";
-	vals[6] = NULL;
-
-	deadline = pgsqlmap_wire_now() + limit * 1000L;
-	w->pgw_pid = getpid();
-	w->pgw_conn = PQconnectStartParams(keys, vals, 1);
-	if (w->pgw_conn == NULL)
-		pgsqlmap_wire_fail(w, "connect", "out of memory");
-	else
+	if (w->pgw_nhosts <= 1)
 	{
-		(void) PQsetNoticeReceiver(w->pgw_conn, pgsqlmap_wire_notice,
-					   NULL);
-
-		/* a context may quote the key */
-		(void) PQsetErrorVerbosity(w->pgw_conn, PQERRORS_TERSE);
-		st = PQstatus(w->pgw_conn) == CONNECTION_BAD
-			? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
-		while (st != PGRES_POLLING_OK && st != PGRES_POLLING_FAILED)
-		{
-			if (pgsqlmap_wire_wait(w, st == PGRES_POLLING_READING
-					       ? POLLIN : POLLOUT,
-					       deadline) == 0)
-				break;
-			st = PQconnectPoll(w->pgw_conn);
-		}
-		if (st == PGRES_POLLING_OK &&
-		    PQsetnonblocking(w->pgw_conn, 1) == 0)
-		{
-			w->pgw_failures = 0;
-			w->pgw_retry = 0;
-			if (tTd(38, 2))
-				sm_dprintf("pgsqlmap: %s: connected, backend %d\n",
-					w->pgw_label,
-					PQbackendPID(w->pgw_conn));
-			return true;
-		}
-		pgsqlmap_wire_fail(w, "connect", st == PGRES_POLLING_FAILED
-				   ? PQerrorMessage(w->pgw_conn)
-				   : "no answer within the time limit");
-		pgsqlmap_wire_drop(w);
+		done = pgsqlmap_wire_dial(w, (PGSQLMAP_HOST *) NULL, NULL,
+					  limit);
+		if (!done)
+			pgsqlmap_wire_drop(w);
 	}
-
-	pause = PGSQLMAP_RETRY_FIRST;
-	if (w->pgw_failures < 5)
-		pause <<= w->pgw_failures++;
-	else
-		pause = PGSQLMAP_RETRY_MOST;
-
-	/* the processes of one host shall not all return at one moment */
-	pause += get_random() % (pause / 2);
-	w->pgw_retry = pgsqlmap_wire_now() + pause;
+	if (!done && w->pgw_nhosts > 1)
+		done = pgsqlmap_wire_try(w, limit);
+	if (done)
+	{
+		w->pgw_serial++;
+		w->pgw_failures = 0;
+		w->pgw_retry = 0;
+		return true;
+	}
+	w->pgw_retry = pgsqlmap_wire_now() +
+		pgsqlmap_wire_pause(w->pgw_failures++);
 	sm_syslog(LOG_WARNING, CurEnv == NULL ? NOQID : CurEnv->e_id,
 		  "pgsqlmap: %.100s: %s", w->pgw_label, w->pgw_reason);
 	return false;
@@ -515,8 +841,11 @@ pgsqlmap_wire_connect(w, limit)
 **
 **	Parameters:
 **		w -- the target, connected.
-**		sql -- query with one parameter.
-**		key -- the parameter.
+**		query -- the query.
+**		params -- its parameters.
+**		named -- the query may be prepared and asked by its name;
+**			what has not been prepared yet is prepared and asked
+**			in one round trip.
 **		limit -- seconds it may take.
 **
 **	Returns:
@@ -524,44 +853,87 @@ pgsqlmap_wire_connect(w, limit)
 */
 
 static PGresult *
-pgsqlmap_wire_ask(w, sql, key, limit)
+pgsqlmap_wire_ask(w, query, params, named, limit)
 	PGSQLMAP_WIRE *w;
-	const char *sql;
-	const char *key;
+	PGSQLMAP_QUERY *query;
+	const char *const *params;
+	bool named;
 	int limit;
 {
-	const char *params[1];
+	PGconn *conn = w->pgw_conn;
 	PGresult *res = NULL;
 	PGresult *next;
 	long deadline = pgsqlmap_wire_now() + limit * 1000L;
-	int flush, ev;
+	int sent, flush, ev;
+	bool prepare = named && query->pgq_serial != w->pgw_serial;
 
-	params[0] = key;
-	if (PQsendQueryParams(w->pgw_conn, sql, 1, NULL, params, NULL, NULL,
-			      0) == 0)
+	if (prepare)
+		sent = PQenterPipelineMode(conn) != 0 &&
+			PQsendPrepare(conn, query->pgq_name, query->pgq_sql,
+				      0, NULL) != 0 &&
+			PQsendQueryPrepared(conn, query->pgq_name,
+					    query->pgq_nparams, params, NULL,
+					    NULL, 0) != 0 &&
+			PQpipelineSync(conn) != 0;
+	else if (named)
+		sent = PQsendQueryPrepared(conn, query->pgq_name,
+					   query->pgq_nparams, params, NULL,
+					   NULL, 0);
+	else
+		sent = PQsendQueryParams(conn, query->pgq_sql,
+					 query->pgq_nparams, NULL, params,
+					 NULL, NULL, 0);
+	if (sent == 0)
 		goto broken;
-	while ((flush = PQflush(w->pgw_conn)) > 0)
+	while ((flush = PQflush(conn)) > 0)
 	{
 		ev = pgsqlmap_wire_wait(w, POLLIN|POLLOUT, deadline);
 		if (ev == 0)
 			goto late;
-		if (bitset(POLLIN, ev) && PQconsumeInput(w->pgw_conn) == 0)
+		if (bitset(POLLIN, ev) && PQconsumeInput(conn) == 0)
 			goto broken;
 	}
 	if (flush < 0)
 		goto broken;
 	for (;;)
 	{
-		while (PQisBusy(w->pgw_conn))
+		while (PQisBusy(conn))
 		{
 			if (pgsqlmap_wire_wait(w, POLLIN, deadline) == 0)
 				goto late;
-			if (PQconsumeInput(w->pgw_conn) == 0)
+			if (PQconsumeInput(conn) == 0)
 				goto broken;
 		}
-		next = PQgetResult(w->pgw_conn);
+		next = PQgetResult(conn);
 		if (next == NULL)
+		{
+			if (!prepare)
+				return res;
+			if (PQstatus(conn) == CONNECTION_BAD)
+				goto broken;
+			continue;	/* one half of the pipeline */
+		}
+		switch (PQresultStatus(next))
+		{
+		  case PGRES_PIPELINE_SYNC:
+			PQclear(next);
+			(void) PQexitPipelineMode(conn);
 			return res;
+
+		  case PGRES_COMMAND_OK:
+			if (!prepare || res != NULL)
+				break;
+			query->pgq_serial = w->pgw_serial;
+			PQclear(next);
+			continue;
+
+		  case PGRES_PIPELINE_ABORTED:
+			PQclear(next);	/* its cause is the result */
+			continue;
+
+		  default:
+			break;
+		}
 		PQclear(res);
 		res = next;
 	}
@@ -576,7 +948,7 @@ pgsqlmap_wire_ask(w, sql, key, limit)
 
   broken:
 	PQclear(res);
-	pgsqlmap_wire_fail(w, "query", PQerrorMessage(w->pgw_conn));
+	pgsqlmap_wire_fail(w, "query", PQerrorMessage(conn));
 	return NULL;
 }
 
@@ -618,6 +990,44 @@ pgsqlmap_wire_lost(w, res)
 }
 
 /*
+**  PGSQLMAP_WIRE_UNNAMED -- did a query fail only because it has a name?
+**
+**	A pooler that hands each transaction to another session must know
+**	of prepared statements; an old one does not.  And a statement whose
+**	table was changed under it must be prepared again.
+**
+**	Parameters:
+**		w -- the target that was asked.
+**		res -- the result; NULL if there was none.
+**
+**	Returns:
+**		true iff the query shall be asked again without its name.
+**
+**	Side Effects:
+**		This process asks the target without names from then on.
+*/
+
+static bool
+pgsqlmap_wire_unnamed(w, res)
+	PGSQLMAP_WIRE *w;
+	const PGresult *res;
+{
+	const char *state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+
+	/* no such statement, statement exists, its columns changed */
+	if (state == NULL || w->pgw_unnamed ||
+	    (strcmp(state, "26000") != 0 && strcmp(state, "42P05") != 0 &&
+	     strcmp(state, "0A000") != 0))
+		return false;
+	w->pgw_unnamed = true;
+	if (LogLevel > 8)
+		sm_syslog(LOG_NOTICE, CurEnv == NULL ? NOQID : CurEnv->e_id,
+			  "pgsqlmap: %.100s: sqlstate=%s, going on without prepared statements",
+			  w->pgw_label, state);
+	return true;
+}
+
+/*
 **  PGSQLMAP_WIRE_QUERY -- ask a target, connecting if necessary
 **
 **	A connection that has been lost since it was last used is replaced
@@ -625,8 +1035,9 @@ pgsqlmap_wire_lost(w, res)
 **
 **	Parameters:
 **		w -- the target.
-**		sql -- query with one parameter.
-**		key -- the parameter.
+**		query -- the query.
+**		params -- its parameters.
+**		named -- prepare it.
 **		climit -- seconds that connecting may take.
 **		qlimit -- seconds that the query may take.
 **
@@ -636,32 +1047,207 @@ pgsqlmap_wire_lost(w, res)
 */
 
 static PGresult *
-pgsqlmap_wire_query(w, sql, key, climit, qlimit)
+pgsqlmap_wire_query(w, query, params, named, climit, qlimit)
 	PGSQLMAP_WIRE *w;
-	const char *sql;
-	const char *key;
+	PGSQLMAP_QUERY *query;
+	const char *const *params;
+	bool named;
 	int climit;
 	int qlimit;
 {
 	PGresult *res;
 	bool fresh;
 
-	do
+	for (;;)
 	{
 		fresh = w->pgw_conn == NULL || w->pgw_pid != getpid();
 		if (!pgsqlmap_wire_connect(w, climit))
 			return NULL;
-		res = pgsqlmap_wire_ask(w, sql, key, qlimit);
+		if (w->pgw_unnamed)
+			named = false;
+		res = pgsqlmap_wire_ask(w, query, params, named, qlimit);
 		if (!pgsqlmap_wire_lost(w, res))
-			return res;
+		{
+			if (!named || !pgsqlmap_wire_unnamed(w, res))
+				return res;
+			PQclear(res);
+			continue;
+		}
 		if (tTd(38, 2))
 			sm_dprintf("pgsqlmap: %s: connection lost\n",
 				w->pgw_label);
 		pgsqlmap_wire_drop(w);
-		if (!fresh)
-			PQclear(res);
-	} while (!fresh);
-	return res;
+		if (fresh)
+			return res;
+		PQclear(res);
+	}
+}
+
+/* ------------------------------------------------------------------ memo */
+
+/*
+**  PGSQLMAP_MEMO_FIND -- what the server has answered a moment ago
+**
+**	Parameters:
+**		map -- the map.
+**		key -- its parameters, a NUL after each.
+**		len -- length of all that.
+**
+**	Returns:
+**		the answer; NULL if the server must be asked.
+*/
+
+static PGSQLMAP_MEMO *
+pgsqlmap_memo_find(map, key, len)
+	MAP *map;
+	const char *key;
+	size_t len;
+{
+	PGSQLMAP_MEMO *m;
+
+	if (PgsqlmapMemo == NULL)
+		return NULL;
+	if (pgsqlmap_wire_now() - PgsqlmapMemoSince > PGSQLMAP_MEMO_AGE)
+	{
+		pgsqlmap_forget();
+		return NULL;
+	}
+	for (m = PgsqlmapMemo; m != NULL; m = m->pgm_next)
+	{
+		if (m->pgm_map == map && m->pgm_len == len &&
+		    memcmp(m->pgm_key, key, len) == 0)
+			return m;
+	}
+	return NULL;
+}
+
+/*
+**  PGSQLMAP_MEMO_ADD -- remember an answer of the server
+**
+**	Parameters:
+**		map -- the map.
+**		key -- its parameters, a NUL after each.
+**		len -- length of all that.
+**		value -- the answer; NULL: no such key.
+**
+**	Returns:
+**		none.
+*/
+
+static void
+pgsqlmap_memo_add(map, key, len, value)
+	MAP *map;
+	const char *key;
+	size_t len;
+	const char *value;
+{
+	PGSQLMAP_MEMO *m;
+	size_t size = value == NULL ? 0 : strlen(value) + 1;
+
+	if (PgsqlmapMemos >= PGSQLMAP_MEMO_MOST)
+		pgsqlmap_forget();
+	if (PgsqlmapMemo == NULL)
+		PgsqlmapMemoSince = pgsqlmap_wire_now();
+	m = (PGSQLMAP_MEMO *) sm_malloc_x(sizeof(*m) + len + size);
+	m->pgm_map = map;
+	m->pgm_len = len;
+	memcpy(m->pgm_key, key, len);
+	m->pgm_value = NULL;
+	if (value != NULL)
+	{
+		m->pgm_value = m->pgm_key + len;
+		memcpy(m->pgm_value, value, size);
+	}
+	m->pgm_next = PgsqlmapMemo;
+	PgsqlmapMemo = m;
+	PgsqlmapMemos++;
+}
+
+/*
+**  PGSQLMAP_FORGET -- a new SMTP command or delivery begins
+**
+**	sendmail calls this where a row that was committed meanwhile must
+**	count: when a command of SMTP has been read, at the begin of a
+**	delivery, of a job of the queue, and of a line of address test mode.
+**
+**	Parameters:
+**		none.
+**
+**	Returns:
+**		none.
+*/
+
+void
+pgsqlmap_forget()
+{
+	PGSQLMAP_MEMO *m;
+
+	while ((m = PgsqlmapMemo) != NULL)
+	{
+		PgsqlmapMemo = m->pgm_next;
+		sm_free(m);
+	}
+	PgsqlmapMemos = 0;
+}
+
+/*
+**  PGSQLMAP_IDLE -- wait for the next command of an SMTP client
+**
+**	A client that says nothing for a while shall not occupy a session of
+**	the server, of which there are few.
+**
+**	Parameters:
+**		fp -- where the command will come from.
+**
+**	Returns:
+**		none; the command may have come or not.
+*/
+
+void
+pgsqlmap_idle(fp)
+	SM_FILE_T *fp;
+{
+	PGSQLMAP_WIRE *w;
+	struct pollfd pfd;
+	long began = pgsqlmap_wire_now();
+	long left;
+	int next, r;
+
+	pfd.fd = sm_io_getinfo(fp, SM_IO_WHAT_FD, NULL);
+	pfd.events = POLLIN;
+	if (pfd.fd < 0)
+		return;
+	for (;;)
+	{
+		next = 0;
+		for (w = PgsqlmapWires; w != NULL; w = w->pgw_next)
+		{
+			if (w->pgw_conn == NULL || w->pgw_idle == 0 ||
+			    w->pgw_pid != getpid())
+				continue;
+			if (next == 0 || w->pgw_idle < next)
+				next = w->pgw_idle;
+		}
+
+		/* nothing to close, or something to read already */
+		if (next == 0 || sm_io_getinfo(fp, SM_IO_IS_READABLE, NULL) > 0)
+			return;
+		left = began + next * 1000L - pgsqlmap_wire_now();
+		r = left <= 0 ? 0 : poll(&pfd, 1, (int) left);
+		if (r != 0)
+			return;
+		for (w = PgsqlmapWires; w != NULL; w = w->pgw_next)
+		{
+			if (w->pgw_conn != NULL && w->pgw_idle == next &&
+			    w->pgw_pid == getpid())
+			{
+				if (tTd(38, 2))
+					sm_dprintf("pgsqlmap: %s: closed after %d idle seconds\n",
+						w->pgw_label, next);
+				pgsqlmap_wire_drop(w);
+			}
+		}
+	}
 }
 
 /* ------------------------------------------------------------------- map */
@@ -810,32 +1396,34 @@ pgsqlmap_word(pp)
 }
 
 /*
-**  PGSQLMAP_SECONDS -- read the number behind -c, -l or -Z
+**  PGSQLMAP_NUMBER -- read the number behind a flag
 **
 **	Parameters:
 **		map -- the map, for the complaint.
 **		flag -- the letter.
 **		word -- the text; NULL is refused too.
+**		least -- the smallest number allowed.
 **		np -- set to the number.
 **
 **	Returns:
-**		true iff it is a number from 1 to 86400.
+**		true iff it is a number from least to 86400.
 */
 
 static bool
-pgsqlmap_seconds(map, flag, word, np)
+pgsqlmap_number(map, flag, word, least, np)
 	MAP *map;
 	int flag;
 	const char *word;
+	int least;
 	int *np;
 {
 	char *end = NULL;
-	long n = word == NULL ? 0 : strtol(word, &end, 10);
+	long n = word == NULL ? -1 : strtol(word, &end, 10);
 
-	if (n < 1 || n > 86400 || *end != '\0')
+	if (n < least || n > 86400 || *end != '\0')
 	{
-		syserr("pgsql map \"%s\": -%c needs a number from 1 to 86400",
-			map->map_mname, flag);
+		syserr("pgsql map \"%s\": -%c needs a number from %d to 86400",
+			map->map_mname, flag, least);
 		return false;
 	}
 	*np = (int) n;
@@ -843,129 +1431,184 @@ pgsqlmap_seconds(map, flag, word, np)
 }
 
 /*
-**  PGSQLMAP_SQL -- make the query of a map from its names
+**  PGSQLMAP_COUNT -- how many columns does a list name?
+**
+**	Parameters:
+**		names -- names separated by commas; NULL: one, unnamed.
+**
+**	Returns:
+**		their number.
+*/
+
+static int
+pgsqlmap_count(names)
+	const char *names;
+{
+	int n = 1;
+
+	for (; names != NULL && *names != '\0'; names++)
+	{
+		if (*names == ',')
+			n++;
+	}
+	return n;
+}
+
+/*
+**  PGSQLMAP_NAME -- make a query of its text
+**
+**	The name under which it may be prepared follows from the text, so
+**	that processes which share a session through a pooler can never mean
+**	different queries by one name.
+**
+**	Parameters:
+**		query -- the query.
+**		sql -- its text.
+**		nparams -- how many parameters stand in it.
+**
+**	Returns:
+**		none.
+*/
+
+static void
+pgsqlmap_name(query, sql, nparams)
+	PGSQLMAP_QUERY *query;
+	const char *sql;
+	int nparams;
+{
+	unsigned int a = 2166136261U, b = 5381U;
+	const unsigned char *p;
+
+	/* FNV-1a and Bernstein's hash: 64 bits for a handful of texts */
+	for (p = (const unsigned char *) sql; *p != '\0'; p++)
+	{
+		a = ((a ^ *p) * 16777619U) & 0xffffffffU;
+		b = (b * 33U + *p) & 0xffffffffU;
+	}
+	SM_FREE(query->pgq_sql);
+	query->pgq_sql = newstr(sql);
+	query->pgq_nparams = nparams;
+	query->pgq_serial = 0;
+	(void) sm_snprintf(query->pgq_name, sizeof(query->pgq_name),
+			   "pgsqlmap_%08x%08x", a, b);
+}
+
+/*
+**  PGSQLMAP_SQL -- make the queries of a map from its names
 **
 **	Parameters:
 **		map -- the map, for the complaint.
-**		spec -- its flags; pgs_sql and pgs_ncols are set.
+**		spec -- its flags; pgs_ask and pgs_askahead are set.
+**		nparams -- how many parameters a function is given.
 **
 **	Returns:
 **		true -- there is a query.
-**		false -- the flags do not make one; this was said.
+**		false -- the names do not make one; this was said.
 */
 
 static bool
-pgsqlmap_sql(map, spec)
+pgsqlmap_sql(map, spec, nparams)
 	MAP *map;
 	PGSQLMAP_SPEC *spec;
+	int nparams;
 {
 	char buf[MAXLINE];
-	char *q = buf;
-	char *end = buf + sizeof(buf) - sizeof(" WHERE  = $1");
+	char *end = buf + sizeof(buf) - 64;
+	char *q;
 	const char *p;
+	char name[MAXLINE];
+	size_t len;
+	int i;
 
-	if ((spec->pgs_function == NULL) == (spec->pgs_relation == NULL))
-	{
-		syserr("pgsql map \"%s\": needs either -F function or -b relation",
-			map->map_mname);
-		return false;
-	}
-	if (spec->pgs_relation != NULL &&
-	    (spec->pgs_keycol == NULL || spec->pgs_valcols == NULL))
-	{
-		syserr("pgsql map \"%s\": -b relation needs -k key column and -v value column",
-			map->map_mname);
-		return false;
-	}
-	if (spec->pgs_function != NULL && spec->pgs_keycol != NULL)
-	{
-		syserr("pgsql map \"%s\": -k goes with -b, a function takes the key as its argument",
-			map->map_mname);
-		return false;
-	}
-
-	q += sm_strlcpy(q, "SELECT ", sizeof(buf));
-	spec->pgs_ncols = 1;
+	q = buf + sm_strlcpy(buf, "SELECT ", sizeof(buf));
 	if (spec->pgs_valcols == NULL)
 		*q++ = '*';
 	else
-	{
-		for (p = spec->pgs_valcols; *p != '\0'; p++)
-		{
-			if (*p == ',')
-				spec->pgs_ncols++;
-		}
 		q = pgsqlmap_quote(q, end, spec->pgs_valcols, ',');
-	}
-	if (q != NULL && end - q > 8)
+	if (q != NULL)
 	{
 		q += sm_strlcpy(q, " FROM ", 7);
 		q = pgsqlmap_quote(q, end, spec->pgs_function != NULL
 				   ? spec->pgs_function : spec->pgs_relation,
 				   '.');
 	}
-	else
-		q = NULL;
 	if (q != NULL && spec->pgs_function != NULL)
-		q += sm_strlcpy(q, "($1)", 5);
+	{
+		for (i = 1; i <= nparams; i++)
+		{
+			*q++ = i == 1 ? '(' : ',';
+			q += sm_snprintf(q, 4, "$%d", i);
+		}
+		(void) sm_strlcpy(q, ")", 2);
+	}
 	else if (q != NULL)
 	{
-		if (end - q > 8)
+		p = spec->pgs_keycols;
+		for (i = 1; q != NULL && i <= nparams; i++)
 		{
-			q += sm_strlcpy(q, " WHERE ", 8);
-			q = pgsqlmap_quote(q, end, spec->pgs_keycol, '\0');
+			if (end - q < 8)
+				q = NULL;
+			else
+			{
+				q += sm_strlcpy(q, i == 1 ? " WHERE " : " AND ",
+						8);
+				len = SM_MIN(strcspn(p, ","),
+					     sizeof(name) - 1);
+				memcpy(name, p, len);
+				name[len] = '\0';
+				p += len;
+				if (*p == ',')
+					p++;
+				q = pgsqlmap_quote(q, end, name, '\0');
+			}
+			if (q != NULL)
+				q += sm_snprintf(q, 8, " = $%d", i);
 		}
-		else
-			q = NULL;
-		if (q != NULL)
-			q += sm_strlcpy(q, " = $1", 6);
 	}
-	if (q == NULL || spec->pgs_ncols > PGSQLMAP_MAXCOLS)
+	if (q == NULL)
 	{
-		syserr("pgsql map \"%s\": a name is empty, or names are too long or too many",
+		syserr("pgsql map \"%s\": a name is empty, or names are too long",
 			map->map_mname);
 		return false;
 	}
-	*q = '\0';
-	spec->pgs_sql = newstr(buf);
+	pgsqlmap_name(&spec->pgs_ask, buf, nparams);
+
+	if (spec->pgs_ahead == NULL)
+		return true;
+	q = buf + sm_strlcpy(buf, "SELECT * FROM ", sizeof(buf));
+	q = pgsqlmap_quote(q, end, spec->pgs_ahead, '.');
+	if (q == NULL)
+	{
+		syserr("pgsql map \"%s\": the name behind -p is empty or too long",
+			map->map_mname);
+		return false;
+	}
+	(void) sm_strlcpy(q, "($1,$2,$3,$4,$5)", 17);
+	pgsqlmap_name(&spec->pgs_askahead, buf, 5);
 	return true;
 }
 
 /*
-**  PGSQLMAP_PARSEARGS -- parse the flags of a pgsql map
+**  PGSQLMAP_FLAGS -- read the flags of a map or of PgsqlDefaultSpec
 **
 **	Parameters:
 **		map -- the map being made.
-**		args -- the text behind the class name.
+**		spec -- what its flags say; has the defaults.
+**		args -- the flags.
 **
 **	Returns:
-**		true -- the map can be used.
-**		false -- it cannot; the reason was said.
-**
-**	Side Effects:
-**		map->map_db1 points to the parsed specification.
+**		true -- all understood.
+**		false -- not; the reason was said.
 */
 
-bool
-pgsqlmap_parseargs(map, args)
+static bool
+pgsqlmap_flags(map, spec, args)
 	MAP *map;
+	PGSQLMAP_SPEC *spec;
 	char *args;
 {
-	PGSQLMAP_SPEC *spec;
-	char *p, *target, *label, *err, *word;
-	int flag;
-
-	spec = (PGSQLMAP_SPEC *) sm_malloc_x(sizeof(*spec));
-	memset(spec, '\0', sizeof(*spec));
-	spec->pgs_colsep = ' ';
-	spec->pgs_connect = PGSQLMAP_CONNECT_LIMIT;
-	spec->pgs_query = PGSQLMAP_QUERY_LIMIT;
-
-	map->map_spacesub = SpaceSub;	/* default value */
-	if (bitset(MF_ALIAS, map->map_mflags))
-		map->map_coldelim = ',';
-	else if (bitset(MF_FILECLASS, map->map_mflags))
-		map->map_coldelim = ' ';
+	char *p, *word, **name;
+	int flag, *number;
 
 	p = newstr(args);	/* the specification points into it */
 	for (;;)
@@ -973,7 +1616,7 @@ pgsqlmap_parseargs(map, args)
 		while (SM_ISSPACE(*p))
 			p++;
 		if (*p == '\0')
-			break;
+			return true;
 		if (*p != '-' || p[1] == '\0')
 		{
 			/* if -H lacks its quotes, a password may follow a '=' */
@@ -984,6 +1627,8 @@ pgsqlmap_parseargs(map, args)
 		}
 		flag = *++p;
 		p++;
+		name = NULL;
+		number = NULL;
 		switch (flag)
 		{
 			/* flags that all classes know */
@@ -998,6 +1643,9 @@ pgsqlmap_parseargs(map, args)
 		  case 'm':
 			map->map_mflags |= MF_MATCHONLY;
 			continue;
+
+		  case 'O':
+			continue;	/* keys never end in a NUL byte here */
 
 		  case 'o':
 			map->map_mflags |= MF_OPTIONAL;
@@ -1047,43 +1695,69 @@ pgsqlmap_parseargs(map, args)
 			continue;
 
 			/* flags of this class */
-		  case 'b':
-			if ((spec->pgs_relation = pgsqlmap_word(&p)) == NULL)
-				break;
+		  case 'e':
+			spec->pgs_named = true;
 			continue;
+
+		  case 'K':
+			spec->pgs_args = true;
+			continue;
+
+		  case 'n':
+			spec->pgs_forget = true;
+			continue;
+
+		  case 'b':
+			name = &spec->pgs_relation;
+			break;
 
 		  case 'F':
-			if ((spec->pgs_function = pgsqlmap_word(&p)) == NULL)
-				break;
-			continue;
+			name = &spec->pgs_function;
+			break;
 
 		  case 'H':
-			if ((spec->pgs_conninfo = pgsqlmap_word(&p)) == NULL)
-				break;
-			continue;
+			name = &spec->pgs_conninfo;
+			break;
 
 		  case 'k':
-			if ((spec->pgs_keycol = pgsqlmap_word(&p)) == NULL)
-				break;
-			continue;
+			name = &spec->pgs_keycols;
+			break;
+
+		  case 'p':
+			name = &spec->pgs_ahead;
+			break;
 
 		  case 'v':
-			if ((spec->pgs_valcols = pgsqlmap_word(&p)) == NULL)
-				break;
-			continue;
+			name = &spec->pgs_valcols;
+			break;
 
 		  case 'c':
-		  case 'l':
-		  case 'Z':
-			word = pgsqlmap_word(&p);
-			if (!pgsqlmap_seconds(map, flag, word,
-					      flag == 'c' ? &spec->pgs_connect :
-					      flag == 'l' ? &spec->pgs_query :
-							&spec->pgs_maxrows))
-				return false;
-			continue;
+			number = &spec->pgs_connect;
+			break;
 
-			/* flags that would harm */
+		  case 'i':
+			number = &spec->pgs_idle;
+			break;
+
+		  case 'l':
+			number = &spec->pgs_limit;
+			break;
+
+		  case 'Z':
+			number = &spec->pgs_maxrows;
+			break;
+
+			/* flags of other classes that would harm or mislead */
+		  case 'A':
+			syserr("pgsql map \"%s\": -A is refused, sendmail does not write this map; several rows are joined by -z",
+				map->map_mname);
+			return false;
+
+		  case 'N':
+			syserr("pgsql map \"%s\": -N is refused, PostgreSQL cannot store a key that ends in a NUL byte",
+				map->map_mname);
+			return false;
+
 		  case 't':
 			syserr("pgsql map \"%s\": -t is refused, it would bounce mail whenever the database is away",
 				map->map_mname);
@@ -1095,20 +1769,176 @@ pgsqlmap_parseargs(map, args)
 			return false;
 		}
 
-		/* only a flag without its argument comes here */
+		if (number != NULL)
+		{
+			word = pgsqlmap_word(&p);
+			if (!pgsqlmap_number(map, flag, word, flag != 'i',
+					     number))
+				return false;
+			continue;
+		}
+		if (name != NULL && (*name = pgsqlmap_word(&p)) != NULL)
+			continue;
 		syserr("pgsql map \"%s\": -%c needs an argument, or its quote is not closed",
 			map->map_mname, flag);
 		return false;
 	}
+}
+
+/*
+**  PGSQLMAP_DEFAULTS -- what a map has that sets no flag
+**
+**	Parameters:
+**		none.
+**
+**	Returns:
+**		the defaults; PgsqlDefaultSpec changes them.
+*/
+
+static PGSQLMAP_SPEC *
+pgsqlmap_defaults()
+{
+	static PGSQLMAP_SPEC spec;
+
+	if (spec.pgs_connect == 0)
+	{
+		spec.pgs_colsep = ' ';
+		spec.pgs_connect = PGSQLMAP_CONNECT_LIMIT;
+		spec.pgs_limit = PGSQLMAP_QUERY_LIMIT;
+		spec.pgs_idle = PGSQLMAP_IDLE_LIMIT;
+	}
+	return &spec;
+}
+
+/*
+**  PGSQLMAP_SET_DEFAULTS -- read the option PgsqlDefaultSpec
+**
+**	Parameters:
+**		args -- flags that all maps after it inherit; those that say
+**			what is asked, and how a value is used, belong to
+**			the map itself.
+**
+**	Returns:
+**		none.
+*/
+
+void
+pgsqlmap_set_defaults(args)
+	char *args;
+{
+	PGSQLMAP_SPEC spec;
+	MAP map;
+
+	memset(&map, '\0', sizeof(map));
+	map.map_mname = "O PgsqlDefaultSpec";
+	spec = *pgsqlmap_defaults();
+	if (!pgsqlmap_flags(&map, &spec, args))
+		return;
+	if (map.map_mflags != 0 || map.map_app != NULL ||
+	    map.map_tapp != NULL || map.map_spacesub != '\0' ||
+	    map.map_coldelim != '\0' || spec.pgs_function != NULL ||
+	    spec.pgs_relation != NULL || spec.pgs_keycols != NULL ||
+	    spec.pgs_valcols != NULL || spec.pgs_args || spec.pgs_forget)
+	{
+		syserr("pgsql map \"%s\": only -H, -c, -e, -i, -l, -p, -V and -Z can be set for all maps",
+			map.map_mname);
+		return;
+	}
+	*pgsqlmap_defaults() = spec;
+}
+
+/*
+**  PGSQLMAP_PARSEARGS -- parse the flags of a pgsql map
+**
+**	Parameters:
+**		map -- the map being made.
+**		args -- the text behind the class name.
+**
+**	Returns:
+**		true -- the map can be used.
+**		false -- it cannot; the reason was said.
+**
+**	Side Effects:
+**		map->map_db1 points to the parsed specification.
+*/
+
+bool
+pgsqlmap_parseargs(map, args)
+	MAP *map;
+	char *args;
+{
+	PGSQLMAP_SPEC *spec;
+	PGSQLMAP_WIRE *w;
+	char *target, *label, *err;
+
+	spec = (PGSQLMAP_SPEC *) sm_malloc_x(sizeof(*spec));
+	*spec = *pgsqlmap_defaults();
+	spec->pgs_map = map;
+
+	map->map_spacesub = SpaceSub;	/* default value */
+	if (bitset(MF_ALIAS, map->map_mflags))
+		map->map_coldelim = ',';
+	else if (bitset(MF_FILECLASS, map->map_mflags))
+		map->map_coldelim = ' ';
+	if (!pgsqlmap_flags(map, spec, args))
+		return false;
+	if (bitset(MF_ALIAS, map->map_mflags) && spec->pgs_relation == NULL &&
+	    spec->pgs_function == NULL)
+	{
+		/* ALIAS_FILE by one word; the function folds the key itself */
+		spec->pgs_function = PGSQLMAP_ALIASES;
+		map->map_mflags |= MF_NOFOLDCASE;
+	}
+
+	/* what one process asks once cannot be followed by anything */
+	if (bitset(MF_FILECLASS, map->map_mflags) ||
+	    spec->pgs_relation != NULL || spec->pgs_args || spec->pgs_forget)
+		spec->pgs_ahead = NULL;
 
 	if (spec->pgs_conninfo == NULL)
 	{
-		syserr("pgsql map \"%s\": -H connection string is missing, for example -H \"service=sendmail\"",
+		syserr("pgsql map \"%s\": connection string is missing: -H here or in PgsqlDefaultSpec, for example -H \"service=sendmail\"",
 			map->map_mname);
 		return false;
 	}
-	if (!pgsqlmap_sql(map, spec))
+	if ((spec->pgs_function == NULL) == (spec->pgs_relation == NULL))
+	{
+		syserr("pgsql map \"%s\": needs either -F function or -b relation",
+			map->map_mname);
 		return false;
+	}
+	if (spec->pgs_relation != NULL &&
+	    (spec->pgs_keycols == NULL || spec->pgs_valcols == NULL))
+	{
+		syserr("pgsql map \"%s\": -b relation needs -k key column and -v value column",
+			map->map_mname);
+		return false;
+	}
+	if (spec->pgs_function != NULL && spec->pgs_keycols != NULL)
+	{
+		syserr("pgsql map \"%s\": -k goes with -b, a function takes the key as its argument",
+			map->map_mname);
+		return false;
+	}
+	spec->pgs_ncols = pgsqlmap_count(spec->pgs_valcols);
+	if (spec->pgs_ncols > PGSQLMAP_MAXCOLS)
+	{
+		syserr("pgsql map \"%s\": -v names more than %d columns",
+			map->map_mname, PGSQLMAP_MAXCOLS);
+		return false;
+	}
+	if (pgsqlmap_count(spec->pgs_keycols) > (spec->pgs_args
+						 ? PGSQLMAP_MAXPARAMS : 1))
+	{
+		syserr("pgsql map \"%s\": -k names too many columns, or -K is missing",
+			map->map_mname);
+		return false;
+	}
+	if (spec->pgs_ncols > 1)
+		spec->pgs_ahead = NULL;	/* it returns one column */
+	if (!pgsqlmap_sql(map, spec, pgsqlmap_count(spec->pgs_keycols)))
+		return false;
+
 	target = pgsqlmap_wire_normal(spec->pgs_conninfo, &label, &err);
 	if (target == NULL)
 	{
@@ -1117,12 +1947,21 @@ pgsqlmap_parseargs(map, args)
 			map->map_mname, err);
 		return false;
 	}
-	spec->pgs_wire = pgsqlmap_wire_find(target, label);
-	map->map_file = spec->pgs_wire->pgw_label;
+	w = spec->pgs_wire = pgsqlmap_wire_find(target, label);
+	if (spec->pgs_idle > 0 &&
+	    (w->pgw_idle == 0 || spec->pgs_idle < w->pgw_idle))
+		w->pgw_idle = spec->pgs_idle;
+	map->map_file = w->pgw_label;
 	map->map_db1 = (ARBPTR_T) spec;
+	if (!bitset(MF_FILECLASS, map->map_mflags))
+	{
+		/* the map of a class is gone when the class is loaded */
+		spec->pgs_next = PgsqlmapSpecs;
+		PgsqlmapSpecs = spec;
+	}
 	if (tTd(38, 3))
 		sm_dprintf("pgsqlmap_parseargs(%s): %s at %s\n",
-			map->map_mname, spec->pgs_sql, map->map_file);
+			map->map_mname, spec->pgs_ask.pgq_sql, map->map_file);
 	return true;
 }
 
@@ -1183,32 +2022,25 @@ pgsqlmap_close(map)
 }
 
 /*
-**  PGSQLMAP_STATUS -- classify the outcome of a lookup
+**  PGSQLMAP_STATUS -- what does a number of rows mean?
 **
 **	Parameters:
-**		res -- result of the query; NULL if libpq had none to give.
 **		spec -- what was asked.
+**		rows -- rows that the server returned.
 **		flags -- flags of the map.
 **
 **	Returns:
-**		EX_OK -- the server returned what the map may use.
-**		EX_NOTFOUND -- the server answered: no row.
-**		EX_TEMPFAIL -- there was no answer, or not to our question.
+**		EX_OK -- the map may use them.
+**		EX_NOTFOUND -- there is no such key.
+**		EX_TEMPFAIL -- more than -Z allows; never a cut list.
 */
 
 static int
-pgsqlmap_status(res, spec, flags)
-	const PGresult *res;
+pgsqlmap_status(spec, rows, flags)
 	const PGSQLMAP_SPEC *spec;
+	int rows;
 	long flags;
 {
-	int rows;
-
-	if (res == NULL || PQresultStatus(res) != PGRES_TUPLES_OK)
-		return EX_TEMPFAIL;
-	if (PQnfields(res) != spec->pgs_ncols)
-		return EX_TEMPFAIL;
-	rows = PQntuples(res);
 	if (spec->pgs_maxrows > 0 && rows > spec->pgs_maxrows)
 		return EX_TEMPFAIL;
 	if (rows == 0 || (rows > 1 && bitset(MF_SINGLEMATCH, flags)))
@@ -1227,55 +2059,47 @@ pgsqlmap_status(res, spec, flags)
 **		map -- the map that failed.
 **		spec -- what was asked.
 **		res -- the result; NULL if there was none.
+**		why -- what is wrong with a result that is no error; else
+**			NULL.
 **
 **	Returns:
 **		none.
 */
 
 static void
-pgsqlmap_complain(map, spec, res)
+pgsqlmap_complain(map, spec, res, why)
 	MAP *map;
 	const PGSQLMAP_SPEC *spec;
 	const PGresult *res;
+	const char *why;
 {
+	PGSQLMAP_WIRE *w = spec->pgs_wire;
 	const char *state = NULL;
-	char why[256];
 
-	if (res == NULL)
-		(void) sm_strlcpy(why, spec->pgs_wire->pgw_reason,
-				  sizeof(why));
-	else if (PQresultStatus(res) != PGRES_TUPLES_OK)
+	if (why != NULL)
+		pgsqlmap_wire_fail(w, "query", why);
+	else if (res != NULL)
 	{
 		state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
 
 		/* class 22: data exception; its text quotes the data */
-		pgsqlmap_wire_fail(spec->pgs_wire, "query",
-				   state != NULL &&
+		pgsqlmap_wire_fail(w, "query", state != NULL &&
 				   strncmp(state, "22", 2) == 0
 				   ? "the key does not suit the column or function"
 				   : PQresultErrorField(res,
 						PG_DIAG_MESSAGE_PRIMARY));
-		(void) sm_strlcpy(why, spec->pgs_wire->pgw_reason,
-				  sizeof(why));
 	}
-	else if (PQnfields(res) != spec->pgs_ncols)
-		(void) sm_snprintf(why, sizeof(why),
-				   "query: %d columns, expected %d",
-				   PQnfields(res), spec->pgs_ncols);
-	else
-		(void) sm_snprintf(why, sizeof(why),
-				   "query: %d rows, the limit is %d",
-				   PQntuples(res), spec->pgs_maxrows);
 	if (tTd(38, 9))
-		sm_dprintf("pgsqlmap_lookup(%s): %s\n", map->map_mname, why);
+		sm_dprintf("pgsqlmap_lookup(%s): %s\n", map->map_mname,
+			w->pgw_reason);
 
 	/* a connect that failed has been logged, once for all lookups */
-	if (res == NULL && spec->pgs_wire->pgw_retry != 0)
+	if (res == NULL && w->pgw_retry != 0)
 		return;
 	sm_syslog(LOG_WARNING, CurEnv == NULL ? NOQID : CurEnv->e_id,
 		  "pgsqlmap: %.100s: map=%.50s, sqlstate=%.5s, %s",
-		  spec->pgs_wire->pgw_label, map->map_mname,
-		  state == NULL ? "-" : state, why);
+		  w->pgw_label, map->map_mname, state == NULL ? "-" : state,
+		  w->pgw_reason);
 }
 
 /*
@@ -1287,34 +2111,41 @@ pgsqlmap_complain(map, spec, res)
 **	Parameters:
 **		map -- the map.
 **		spec -- what was asked.
-**		res -- result with at least one row.
+**		res -- result.
+**		first -- first row.
+**		rows -- number of rows, at least one.
+**		col -- first column.
 **
 **	Returns:
 **		the value, from malloc(); NULL if all was NULL.
 */
 
 static char *
-pgsqlmap_value(map, spec, res)
+pgsqlmap_value(map, spec, res, first, rows, col)
 	MAP *map;
 	const PGSQLMAP_SPEC *spec;
 	const PGresult *res;
+	int first;
+	int rows;
+	int col;
 {
-	int r, c, rows;
+	int r, c, last, lastcol;
 	size_t size = 1;
 	bool row, any = false;
 	char *value, *q;
 
-	rows = map->map_coldelim == '\0' ? 1 : PQntuples(res);
-	for (r = 0; r < rows; r++)
+	last = first + (map->map_coldelim == '\0' ? 1 : rows);
+	lastcol = col + spec->pgs_ncols;
+	for (r = first; r < last; r++)
 	{
-		for (c = 0; c < spec->pgs_ncols; c++)
+		for (c = col; c < lastcol; c++)
 			size += (size_t) PQgetlength(res, r, c) + 1;
 	}
 	q = value = sm_malloc_x(size);
-	for (r = 0; r < rows; r++)
+	for (r = first; r < last; r++)
 	{
 		row = false;
-		for (c = 0; c < spec->pgs_ncols; c++)
+		for (c = col; c < lastcol; c++)
 		{
 			if (PQgetisnull(res, r, c))
 				continue;
@@ -1335,12 +2166,237 @@ pgsqlmap_value(map, spec, res)
 }
 
 /*
+**  PGSQLMAP_PACK -- bring the parameters of a lookup into their form
+**
+**	Parameters:
+**		map -- the map; says whether case is folded.
+**		n -- number of parameters.
+**		words -- the parameters.
+**		params -- set to the parameters to be sent.
+**		lenp -- set to the length of what is returned.
+**
+**	Returns:
+**		memory from malloc() in which params stand, a NUL after each;
+**		NULL if one is not UTF-8.
+*/
+
+static char *
+pgsqlmap_pack(map, n, words, params, lenp)
+	MAP *map;
+	int n;
+	char **words;
+	const char **params;
+	size_t *lenp;
+{
+	char *copies[PGSQLMAP_MAXPARAMS];
+	char *copy, *packed, *q;
+	size_t size = 0;
+	int i;
+
+	for (i = 0; i < n; i++)
+	{
+		if (!pgsqlmap_utf8(words[i]))
+			return NULL;
+	}
+	for (i = 0; i < n; i++)
+	{
+		copy = copies[i] = sm_strdup_x(words[i]);
+		if (!bitset(MF_NOFOLDCASE, map->map_mflags))
+		{
+			/* writes into ASCII and replaces the rest */
+			(void) makelower_a(&copies[i], NULL);
+			if (copies[i] != copy)
+				sm_free(copy);
+		}
+		size += strlen(copies[i]) + 1;
+	}
+	q = packed = sm_malloc_x(size);
+	for (i = 0; i < n; i++)
+	{
+		params[i] = q;
+		q += sm_strlcpy(q, copies[i], size - (q - packed)) + 1;
+		sm_free(copies[i]);
+	}
+	*lenp = size;
+	return packed;
+}
+
+/*
+**  PGSQLMAP_ASK -- ask the server for one key
+**
+**	Parameters:
+**		map -- the map.
+**		spec -- its flags.
+**		params -- the key and, with -K, what belongs to it.
+**		valuep -- set to the value, from malloc(); to NULL if there
+**			is none.
+**
+**	Returns:
+**		EX_OK, EX_NOTFOUND or EX_TEMPFAIL.
+*/
+
+static int
+pgsqlmap_ask(map, spec, params, valuep)
+	MAP *map;
+	PGSQLMAP_SPEC *spec;
+	const char *const *params;
+	char **valuep;
+{
+	PGresult *res;
+	char why[64];
+	int rows, status = EX_TEMPFAIL;
+
+	*valuep = NULL;
+	res = pgsqlmap_wire_query(spec->pgs_wire, &spec->pgs_ask, params,
+				  spec->pgs_named, spec->pgs_connect,
+				  spec->pgs_limit);
+	if (res == NULL || PQresultStatus(res) != PGRES_TUPLES_OK)
+		pgsqlmap_complain(map, spec, res, NULL);
+	else if (PQnfields(res) != spec->pgs_ncols)
+	{
+		(void) sm_snprintf(why, sizeof(why),
+				   "%d columns, expected %d",
+				   PQnfields(res), spec->pgs_ncols);
+		pgsqlmap_complain(map, spec, res, why);
+	}
+	else
+	{
+		rows = PQntuples(res);
+		status = pgsqlmap_status(spec, rows, map->map_mflags);
+		if (status == EX_TEMPFAIL)
+		{
+			(void) sm_snprintf(why, sizeof(why),
+					   "%d rows, the limit is %d",
+					   rows, spec->pgs_maxrows);
+			pgsqlmap_complain(map, spec, res, why);
+		}
+		else if (status == EX_OK)
+		{
+			*valuep = pgsqlmap_value(map, spec, res, 0, rows, 0);
+			if (*valuep == NULL)
+				status = EX_NOTFOUND;
+		}
+	}
+	PQclear(res);
+	return status;
+}
+
+/*
+**  PGSQLMAP_ASKAHEAD -- ask for a key and for what will be asked next
+**
+**	The function behind -p gets what is known: the name behind -F, the
+**	key, and the macros {client_name}, {client_addr} and f.  It returns
+**	rows (function, key, value), for this key and for as many others, of
+**	this map and of others, as it thinks fit; value NULL says that there
+**	is no such key.  Rows of one key stand together.
+**
+**	Parameters:
+**		map -- the map.
+**		spec -- its flags.
+**		key -- the key.
+**		valuep -- set to the value, from malloc(); to NULL if there
+**			is none.
+**
+**	Returns:
+**		EX_OK, EX_NOTFOUND or EX_TEMPFAIL.
+**
+**	Side Effects:
+**		All answers are in the memo.
+*/
+
+static int
+pgsqlmap_askahead(map, spec, key, valuep)
+	MAP *map;
+	PGSQLMAP_SPEC *spec;
+	const char *key;
+	char **valuep;
+{
+	static char *const macros[] = { "{client_name}",
+		"{client_addr}", "f" };
+	const char *params[5];
+	const char *function, *other;
+	PGSQLMAP_SPEC *s;
+	PGresult *res;
+	char *value;
+	int i, r, n, rows, st, status = EX_TEMPFAIL;
+
+	*valuep = NULL;
+	params[0] = spec->pgs_function;
+	params[1] = key;
+	for (i = 0; i < 3; i++)
+	{
+		params[i + 2] = macvalue(macid(macros[i]), CurEnv);
+		if (params[i + 2] != NULL && !pgsqlmap_utf8(params[i + 2]))
+			params[i + 2] = NULL;
+	}
+	res = pgsqlmap_wire_query(spec->pgs_wire, &spec->pgs_askahead, params,
+				  spec->pgs_named, spec->pgs_connect,
+				  spec->pgs_limit);
+	if (res == NULL || PQresultStatus(res) != PGRES_TUPLES_OK)
+	{
+		pgsqlmap_complain(map, spec, res, NULL);
+		PQclear(res);
+		return EX_TEMPFAIL;
+	}
+	if (PQnfields(res) != 3)
+	{
+		pgsqlmap_complain(map, spec, res,
+				  "the function behind -p has not three columns");
+		PQclear(res);
+		return EX_TEMPFAIL;
+	}
+	rows = PQntuples(res);
+	for (r = 0; r < rows; r += n)
+	{
+		function = PQgetvalue(res, r, 0);
+		other = PQgetvalue(res, r, 1);
+		for (n = 1; r + n < rows; n++)
+		{
+			if (strcmp(PQgetvalue(res, r + n, 1), other) != 0 ||
+			    strcmp(PQgetvalue(res, r + n, 0), function) != 0)
+				break;
+		}
+		for (s = PgsqlmapSpecs; s != NULL; s = s->pgs_next)
+		{
+			if (s->pgs_ahead == NULL ||
+			    s->pgs_wire != spec->pgs_wire ||
+			    strcmp(s->pgs_function, function) != 0)
+				continue;
+			st = pgsqlmap_status(s, n, s->pgs_map->map_mflags);
+			value = NULL;
+			if (st == EX_OK)
+				value = pgsqlmap_value(s->pgs_map, s, res, r,
+						       n, 2);
+			if (value == NULL && st == EX_OK)
+				st = EX_NOTFOUND;
+			if (st != EX_TEMPFAIL)
+				pgsqlmap_memo_add(s->pgs_map, other,
+						  strlen(other) + 1, value);
+			if (s == spec && status == EX_TEMPFAIL &&
+			    strcmp(other, key) == 0)
+			{
+				status = st;
+				*valuep = value;
+			}
+			else
+				SM_FREE(value);
+		}
+	}
+	if (status == EX_TEMPFAIL)
+		pgsqlmap_complain(map, spec, res,
+				  "no answer for the key itself, or more rows than -Z allows");
+	PQclear(res);
+	return status;
+}
+
+/*
 **  PGSQLMAP_LOOKUP -- look up a key in a pgsql map
 **
 **	Parameters:
 **		map -- the map.
 **		name -- the key.
-**		av -- arguments for %1... in the value; NULL: none.
+**		av -- arguments for %1... in the value and, with -K, for the
+**			query; NULL: none.
 **		statp -- set to EX_OK, EX_NOTFOUND or EX_TEMPFAIL.
 **
 **	Returns:
@@ -1355,16 +2411,24 @@ pgsqlmap_lookup(map, name, av, statp)
 	int *statp;
 {
 	PGSQLMAP_SPEC *spec = (PGSQLMAP_SPEC *) map->map_db1;
-	PGresult *res;
-	char *key = name;
-	char *copy = NULL;
-	char *value = NULL;
+	PGSQLMAP_MEMO *memo = NULL;
+	char *words[PGSQLMAP_MAXPARAMS];
+	const char *params[PGSQLMAP_MAXPARAMS];
+	char *key, *value = NULL;
 	char *result = NULL;
-	int save_errno = errno;
+	size_t len;
+	int n = 1, save_errno = errno;
 
 	if (tTd(38, 20))
 		sm_dprintf("pgsqlmap_lookup(%s, %s)\n", map->map_mname, name);
-	if (!pgsqlmap_utf8(name))
+	words[0] = name;
+	if (spec->pgs_args && av != NULL && av[0] != NULL)
+	{
+		for (; n < PGSQLMAP_MAXPARAMS && av[n] != NULL; n++)
+			words[n] = av[n];
+	}
+	key = pgsqlmap_pack(map, n, words, params, &len);
+	if (key == NULL)
 	{
 		if (tTd(38, 9))
 			sm_dprintf("pgsqlmap_lookup(%s): key is not UTF-8\n",
@@ -1372,37 +2436,39 @@ pgsqlmap_lookup(map, name, av, statp)
 		*statp = EX_NOTFOUND;
 		return NULL;
 	}
-	if (!bitset(MF_NOFOLDCASE, map->map_mflags))
-	{
-		/* makelower_a() writes into ASCII and replaces the rest */
-		key = copy = sm_strdup_x(name);
-		(void) makelower_a(&key, NULL);
-	}
 
-	res = pgsqlmap_wire_query(spec->pgs_wire, spec->pgs_sql, key,
-				  spec->pgs_connect, spec->pgs_query);
-	*statp = pgsqlmap_status(res, spec, map->map_mflags);
-	if (*statp == EX_TEMPFAIL)
-		pgsqlmap_complain(map, spec, res);
-	else if (*statp == EX_OK)
+	if (!spec->pgs_forget)
+		memo = pgsqlmap_memo_find(map, key, len);
+	if (memo != NULL)
 	{
-		value = pgsqlmap_value(map, spec, res);
-		if (value == NULL)
-			*statp = EX_NOTFOUND;
-		else if (bitset(MF_MATCHONLY, map->map_mflags))
-			result = map_rewrite(map, name, strlen(name), NULL);
-		else
-			result = map_rewrite(map, value, strlen(value), av);
+		*statp = memo->pgm_value == NULL ? EX_NOTFOUND : EX_OK;
+		if (memo->pgm_value != NULL)
+			value = sm_strdup_x(memo->pgm_value);
 	}
+	else if (spec->pgs_ahead != NULL)
+		*statp = pgsqlmap_askahead(map, spec, params[0], &value);
+	else if (n != spec->pgs_ask.pgq_nparams &&
+		 spec->pgs_function == NULL)
+		*statp = EX_NOTFOUND;	/* a column without a value */
+	else if (n != spec->pgs_ask.pgq_nparams && !pgsqlmap_sql(map, spec, n))
+		*statp = EX_TEMPFAIL;	/* cannot be, it could for one key */
+	else
+	{
+		*statp = pgsqlmap_ask(map, spec, params, &value);
+		if (*statp != EX_TEMPFAIL && !spec->pgs_forget)
+			pgsqlmap_memo_add(map, key, len, value);
+	}
+	if (*statp == EX_OK && bitset(MF_MATCHONLY, map->map_mflags))
+		result = map_rewrite(map, name, strlen(name), NULL);
+	else if (*statp == EX_OK)
+		result = map_rewrite(map, value, strlen(value), av);
 	if (tTd(38, 20))
-		sm_dprintf("pgsqlmap_lookup(%s): status %d\n", map->map_mname,
-			*statp);
+		sm_dprintf("pgsqlmap_lookup(%s): status %d%s\n",
+			map->map_mname, *statp,
+			memo == NULL ? "" : ", remembered");
 
 	SM_FREE(value);
-	PQclear(res);
-	if (copy != NULL && key != copy)
-		sm_free(key);
-	SM_FREE(copy);
+	sm_free(key);
 	errno = save_errno;
 	return result;
 }
