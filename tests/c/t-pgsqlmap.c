@@ -1465,9 +1465,13 @@ test_ahead()
 	SM_TEST(ask(tock, "a.list", NULL) == EX_OK);
 	SM_TEST(!same(Answer, "a+b"));
 
+	/* what the function does not know is asked by itself */
 	map = newmap(0L, "-H \"%s\" -F t.tick -p t.nothead", Socket);
-	SM_TEST(ask(map, "key@key", NULL) == EX_TEMPFAIL);
-	SM_TEST(strstr(Log, "no answer for the key itself") != NULL);
+	SM_TEST(ask(map, "key@key", NULL) == EX_OK);
+	SM_TEST(strstr(Answer, " key@key") != NULL);
+	(void) sm_strlcpy(first, Answer, sizeof(first));
+	SM_TEST(answers(map, "key@key", first));
+	SM_TEST(answers(map, "key@key.list", "a"));
 	map = newmap(0L, "-H \"%s\" -F t.tick -p t.nosuch", Socket);
 	SM_TEST(ask(map, "key@key", NULL) == EX_TEMPFAIL);
 	SM_TEST(strstr(Log, "sqlstate=42883") != NULL);
@@ -1910,7 +1914,8 @@ test_idle()
 	PGSQLMAP_WIRE *w;
 	SM_FILE_T *fp;
 	long began;
-	int p[2];
+	int p[2], out[2];
+	char said[8];
 
 	map = newmap(0L, "-H \"%s application_name=idle\" -F t.backend -i 1",
 		     Socket);
@@ -1941,16 +1946,25 @@ test_idle()
 	while (sm_io_getinfo(fp, SM_IO_IS_READABLE, NULL) > 0)
 		(void) sm_io_getc(fp, SM_TIME_DEFAULT);
 
-	/* it says nothing */
+	/* it says nothing, but hears what was said to it */
+	if (pipe(out) < 0 ||
+	    (OutChannel = sm_io_open(SmFtStdiofd, SM_TIME_DEFAULT,
+				     (void *) &out[1], SM_IO_WRONLY,
+				     NULL)) == NULL)
+		fatal("pipe", sm_errstring(errno));
+	(void) sm_io_fprintf(OutChannel, SM_TIME_DEFAULT, "250 ok");
 	began = now();
 	pgsqlmap_idle(fp);
 	SM_TEST(now() - began >= 900L && now() - began <= 4000L);
 	SM_TEST(wire(map)->pgw_conn == NULL);
+	SM_TEST(read(out[0], said, sizeof(said)) == 6);
 	SM_TEST(backends("idle", 0) == 0);
 	SM_TEST(backends("lasting", 1) == 1);
 	SM_TEST(number(map, "") > 0);
 	(void) close(p[1]);
+	(void) close(out[0]);
 	(void) sm_io_close(fp, SM_TIME_DEFAULT);
+	(void) sm_io_close(OutChannel, SM_TIME_DEFAULT);
 }
 
 /* --------------------------------------------------- lost connections */

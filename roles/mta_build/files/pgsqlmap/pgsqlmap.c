@@ -1232,6 +1232,9 @@ pgsqlmap_idle(fp)
 		/* nothing to close, or something to read already */
 		if (next == 0 || sm_io_getinfo(fp, SM_IO_IS_READABLE, NULL) > 0)
 			return;
+
+		/* what the client waits for waits for the next read */
+		(void) sm_io_flush(OutChannel, SM_TIME_DEFAULT);
 		left = began + next * 1000L - pgsqlmap_wire_now();
 		r = left <= 0 ? 0 : poll(&pfd, 1, (int) left);
 		if (r != 0)
@@ -2288,7 +2291,8 @@ pgsqlmap_ask(map, spec, params, valuep)
 **	key, and the macros {client_name}, {client_addr} and f.  It returns
 **	rows (function, key, value), for this key and for as many others, of
 **	this map and of others, as it thinks fit; value NULL says that there
-**	is no such key.  Rows of one key stand together.
+**	is no such key.  Rows of one key stand together.  What it does not
+**	know it leaves out, and that is asked by itself.
 **
 **	Parameters:
 **		map -- the map.
@@ -2298,7 +2302,8 @@ pgsqlmap_ask(map, spec, params, valuep)
 **			is none.
 **
 **	Returns:
-**		EX_OK, EX_NOTFOUND or EX_TEMPFAIL.
+**		EX_OK, EX_NOTFOUND or EX_TEMPFAIL; EX_UNAVAILABLE if there is
+**		no row for the key itself.
 **
 **	Side Effects:
 **		All answers are in the memo.
@@ -2318,7 +2323,7 @@ pgsqlmap_askahead(map, spec, key, valuep)
 	PGSQLMAP_SPEC *s;
 	PGresult *res;
 	char *value;
-	int i, r, n, rows, st, status = EX_TEMPFAIL;
+	int i, r, n, rows, st, status = EX_UNAVAILABLE;
 
 	*valuep = NULL;
 	params[0] = spec->pgs_function;
@@ -2372,7 +2377,7 @@ pgsqlmap_askahead(map, spec, key, valuep)
 			if (st != EX_TEMPFAIL)
 				pgsqlmap_memo_add(s->pgs_map, other,
 						  strlen(other) + 1, value);
-			if (s == spec && status == EX_TEMPFAIL &&
+			if (s == spec && status == EX_UNAVAILABLE &&
 			    strcmp(other, key) == 0)
 			{
 				status = st;
@@ -2384,7 +2389,7 @@ pgsqlmap_askahead(map, spec, key, valuep)
 	}
 	if (status == EX_TEMPFAIL)
 		pgsqlmap_complain(map, spec, res,
-				  "no answer for the key itself, or more rows than -Z allows");
+				  "more rows than -Z allows");
 	PQclear(res);
 	return status;
 }
@@ -2445,8 +2450,10 @@ pgsqlmap_lookup(map, name, av, statp)
 		if (memo->pgm_value != NULL)
 			value = sm_strdup_x(memo->pgm_value);
 	}
-	else if (spec->pgs_ahead != NULL)
-		*statp = pgsqlmap_askahead(map, spec, params[0], &value);
+	else if (spec->pgs_ahead != NULL &&
+		 (*statp = pgsqlmap_askahead(map, spec, params[0], &value)) !=
+		 EX_UNAVAILABLE)
+		/* EMPTY */;
 	else if (n != spec->pgs_ask.pgq_nparams &&
 		 spec->pgs_function == NULL)
 		*statp = EX_NOTFOUND;	/* a column without a value */
