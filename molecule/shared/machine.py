@@ -22,6 +22,9 @@ import testinfra
 from shared.smtp import Reply, Smtp
 from shared.waiting import wait_until
 
+# Of commands on a host in a container, which get nothing else from this process.
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 # Runs on the host: joins its own input and output to a port, so that a test can
 # speak to the server as a client on that host.
 BRIDGE = """
@@ -66,13 +69,24 @@ class Machine:
         self.container: str | None = None
         if "ansible_nsenter_pid" in variables:
             self.container = target
-            self._enter = ["podman", "exec", "--interactive", target]
             self.host = testinfra.get_host(f"podman://{target}")
         else:
-            self._enter = ["ssh", target]
+            self._ssh = ["ssh", target]
             self.host = testinfra.get_host(f"ssh://{target}")
 
     # Commands ------------------------------------------------------------
+
+    @property
+    def _enter(self) -> list[str]:
+        """How a command line begins that runs on the host."""
+        if self.container is None:
+            return self._ssh
+        # As Ansible does it: a hundred times as fast as podman exec.
+        pid = Path(f"/run/{self.container}.pid").read_text().strip()
+        return [
+            *("nsenter", "--target", pid, "--all", "--wdns=/"),
+            *("env", "--ignore-environment", f"PATH={PATH}", "HOME=/root", "LANG=C.UTF-8"),
+        ]
 
     def attempt(
         self, *argv: str, text: str | bytes = b"", user: str | None = None
@@ -86,6 +100,12 @@ class Machine:
             capture_output=True,
             check=False,
             timeout=300,
+        )
+
+    def start(self, *argv: str) -> subprocess.Popen[bytes]:
+        """Start a program on the host that goes on until its input ends."""
+        return subprocess.Popen(
+            [*self._enter, *argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
 
     def run(self, *argv: str, text: str | bytes = b"", user: str | None = None) -> str:
