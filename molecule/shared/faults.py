@@ -57,7 +57,8 @@ def cut(host: Machine) -> None:
     """End the sessions that the maps have, so that they must connect anew."""
     admin(
         host,
-        f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '{READER}';",
+        "SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity"
+        f" WHERE usename = '{READER}';",
     )
     wait_until(lambda: not host.backends(READER))
 
@@ -98,7 +99,9 @@ def service(host: Machine, **parameters: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def stand_in(host: Machine, body: str, *, returns: str = "SETOF text", only: str = "%") -> Iterator[None]:
+def stand_in(
+    host: Machine, body: str, *, returns: str = "SETOF text", only: str = "%"
+) -> Iterator[None]:
     """Let other functions answer the lookups, in PL/pgSQL; ``$1`` is the key.
 
     The real ones wait in another schema and come back as they were, rights included.
@@ -118,9 +121,11 @@ def stand_in(host: Machine, body: str, *, returns: str = "SETOF text", only: str
                 WHERE pronamespace = 'mail'::regnamespace AND proname LIKE 'lookup\\_{only}'
             LOOP
                 EXECUTE format('ALTER FUNCTION %s SET SCHEMA {KEPT}', lookup.oid::regprocedure);
-                EXECUTE format('CREATE FUNCTION mail.%I(%s) RETURNS {returns} LANGUAGE plpgsql AS %L',
+                EXECUTE format(
+                    'CREATE FUNCTION mail.%I(%s) RETURNS {returns} LANGUAGE plpgsql AS %L',
                     lookup.proname, lookup.arguments, $body${body}$body$);
-                EXECUTE format('GRANT EXECUTE ON FUNCTION mail.%I TO sqlmail_reader', lookup.proname);
+                EXECUTE format(
+                    'GRANT EXECUTE ON FUNCTION mail.%I TO sqlmail_reader', lookup.proname);
             END LOOP;
         END
         $replace$;
@@ -181,10 +186,14 @@ PSQL = (
 @contextlib.contextmanager
 def locked(host: Machine) -> Iterator[None]:
     """Hold a lock that lets nobody read the maps."""
-    tables = host.sql(
-        "SELECT string_agg(format('mail.%I', tablename), ', ') FROM pg_tables"
-        " WHERE schemaname = 'mail' AND tablename NOT LIKE '%seeds%';"
-    ).strip().strip('"')
+    tables = (
+        host.sql(
+            "SELECT string_agg(format('mail.%I', tablename), ', ') FROM pg_tables"
+            " WHERE schemaname = 'mail' AND tablename NOT LIKE '%seeds%';"
+        )
+        .strip()
+        .strip('"')
+    )
     statements = f"BEGIN; LOCK TABLE {tables} IN ACCESS EXCLUSIVE MODE; SELECT 'held';\n"
     with background(host, *PSQL, text=statements, ready="held"):
         yield
@@ -427,6 +436,8 @@ def partial(name: str, table: str, *callers: str, keys: str = "true") -> None:
         with stand_in(host, body, only=table):
             yield
 
+    which = "" if keys == "true" else f" where `{keys}`"
+    inject.__doc__ = f"Let `mail.lookup_{table}` report that it has no memory{which}."
     FAULTS[name] = Fault(inject, callers)
 
 

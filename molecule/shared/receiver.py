@@ -3,14 +3,16 @@
 
 Offers STARTTLS and AUTH, demands neither, takes everything, and writes each message
 as a line of JSON: who the client proved to be, the envelope, and the message.
-Arguments: port, file to write, certificate, key.
+Arguments: port, file to write, certificate, key.  Ends when its input does.
 """
 
 import base64
 import json
+import pathlib
 import socketserver
 import ssl
 import sys
+import threading
 
 PORT, JOURNAL, CERTIFICATE, KEY = int(sys.argv[1]), *sys.argv[2:]
 
@@ -71,7 +73,7 @@ class Session(socketserver.StreamRequestHandler):
         lines = []
         while (line := self.hear()) != ".":
             lines.append(line)
-        with open(JOURNAL, "a", encoding="utf-8") as journal:
+        with pathlib.Path(JOURNAL).open("a", encoding="utf-8") as journal:
             entry = {
                 "user": self.user,
                 "sender": self.sender,
@@ -96,4 +98,5 @@ class Server(socketserver.ThreadingTCPServer):
 
 
 with Server(("127.0.0.1", PORT), Session) as server:
-    server.serve_forever()
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    sys.stdin.read()
