@@ -20,6 +20,9 @@ from pathlib import Path
 from shared.smtp import Reply, Smtp
 from shared.waiting import wait_until
 
+# Of commands on a host in a container, which get nothing else from this process.
+PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
+
 # Runs on the host: joins its own input and output to a port, so that a test can
 # speak to the server as a client on that host.
 BRIDGE = """
@@ -101,6 +104,12 @@ class Machine:
             capture_output=True,
             check=False,
             timeout=300,
+        )
+
+    def start(self, *argv: str) -> subprocess.Popen[bytes]:
+        """Start a program on the host that goes on until its input ends."""
+        return subprocess.Popen(
+            [*self._enter, *argv], stdin=subprocess.PIPE, stdout=subprocess.PIPE
         )
 
     def run(self, *argv: str, text: str | bytes = b"", user: str | None = None) -> str:
