@@ -15,6 +15,9 @@ FILES = Path(__file__).parent / "files"
 INVENTORY = Path(__file__).parent / "inventory.yml"
 NAMES = ("sendmail", "postfix", "exim", "client")
 DOMAIN = "sqlmail.test"
+# Inside the containers: what is made for the benchmark, and its sockets.
+FOLDER = "/var/lib/sqlmail-bench"
+RUN = "/run/sqlmail-bench"
 
 
 class Cost(t.NamedTuple):
@@ -113,9 +116,11 @@ def play(work: Path, *playbooks: str) -> float:
     """Run playbooks on the hosts of the benchmark and return the seconds they took."""
     begin = time.perf_counter()
     done = subprocess.run(
-        ["ansible-playbook", "--inventory", INVENTORY, *playbooks]
         # The authority of the benchmark is thrown away with it.
-        + ["--extra-vars", f"mta_tls_ca_dir={work / 'ca'}"],
+        [
+            *("ansible-playbook", "--inventory", INVENTORY, *playbooks),
+            *("--extra-vars", f"mta_tls_ca_dir={work / 'ca'}"),
+        ],
         cwd=TOP,
         capture_output=True,
         text=True,

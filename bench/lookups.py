@@ -11,8 +11,8 @@ import typing as t
 from pathlib import Path
 
 from bench import rows
-from bench.hosts import Host
-from bench.servers import FOLDER, RUN, Postfix, Sendmail
+from bench.hosts import FOLDER, RUN, Host
+from bench.servers import Postfix, Sendmail
 
 COUNT = 20_000
 REPETITIONS = 5
@@ -46,9 +46,7 @@ def contenders(sendmail: Sendmail, postfix: Postfix, exim: Host) -> list[Contend
     """List who takes part; on each host one that is its limit."""
     cf = f"{FOLDER}/bench.cf"
     function = sendmail.class_arguments()
-    table = function.replace(
-        "-F mail.lookup_aliases", "-b mail.aliases -k lookup_key -v value"
-    )
+    table = function.replace("-F mail.lookup_aliases", "-b mail.aliases -k lookup_key -v value")
     sendmail.host.write(
         cf,
         sendmail.configuration("direct")
@@ -125,7 +123,7 @@ def repeat(everyone: list[Contender], work: Path, cpu: int | None) -> dict[str, 
     """Take turns; a ratio is formed within a turn."""
     turns: list[dict[str, tuple[float, float]]] = []
     for turn in range(REPETITIONS):
-        numbers = random.Random(turn).sample(range(rows.COUNT), COUNT)
+        numbers = random.Random(turn).sample(range(rows.COUNT), COUNT)  # noqa: S311
         keys = [f"bench{n}" for n in numbers]
         turns.append({one.name: ask(one, keys, work, cpu) for one in everyone})
     return {

@@ -125,8 +125,6 @@ def measure_crowds(client: Host, sendmail: Sendmail, postfix: Postfix) -> dict[s
         *((postfix, maps) for maps in ("lmdb", "direct", "proxy")),
     ]
     return {
-        str(sessions): take_turns(
-            client, variants, messages=400, sessions=sessions, repetitions=3
-        )
+        str(sessions): take_turns(client, variants, messages=400, sessions=sessions, repetitions=3)
         for sessions in (60, 200)
     }

@@ -6,7 +6,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 
-from bench.hosts import DOMAIN, Host
+from bench.hosts import DOMAIN, FOLDER, Host
 
 COUNT = 100_000
 # Mailboxes; more than sessions at once, or deliveries wait for each other's locks.
@@ -41,14 +41,14 @@ def lines(table: str) -> Iterator[str]:
 def load(host: Host, columns: str) -> None:
     """Put the rows into the host's database and let it settle."""
     for table in MAPS:
-        host.write("/tmp/rows", "".join(lines(table)))
+        host.write(f"{FOLDER}/rows", "".join(lines(table)))
         # There are no seeds among these keys, so nothing has to yield.
         host.sql(
             "SET session_replication_role = replica;\n"
-            f"\\copy mail.{table} ({columns}) FROM /tmp/rows",
+            f"\\copy mail.{table} ({columns}) FROM {FOLDER}/rows",
             "sendmail",
         )
-    (host.root / "tmp/rows").unlink()
+    (host.root / FOLDER[1:] / "rows").unlink()
     host.sql("VACUUM (ANALYZE, FREEZE); CHECKPOINT;", "sendmail")
 
 
@@ -69,7 +69,8 @@ def mailboxes(host: Host) -> None:
 def delivered(host: Host) -> int:
     """Count the messages in the mailboxes."""
     return sum(
-        (host.root / "var/mail" / user(n)).read_bytes().count(b"\nFrom " + SENDER.encode()) for n in range(USERS)
+        (host.root / "var/mail" / user(n)).read_bytes().count(b"\nFrom " + SENDER.encode())
+        for n in range(USERS)
     )
 
 

@@ -8,10 +8,8 @@ import shlex
 import typing as t
 
 from bench import rows
-from bench.hosts import FILES, Host, wait_until
+from bench.hosts import FILES, FOLDER, RUN, Host, wait_until
 
-FOLDER = "/var/lib/sqlmail-bench"
-RUN = "/run/sqlmail-bench"
 TRIPS = f"{RUN}/trips"
 
 
@@ -41,9 +39,7 @@ class Server:
 
     def log_everything(self) -> None:
         """Keep the journal from dropping lines, which would spare one server and not another."""
-        self.host.write(
-            "/etc/systemd/journald.conf.d/bench.conf", "[Journal]\nRateLimitBurst=0\n"
-        )
+        self.host.write("/etc/systemd/journald.conf.d/bench.conf", "[Journal]\nRateLimitBurst=0\n")
         self.host.run("systemctl", "restart", "systemd-journald")
 
     def configure(self, maps: str) -> None:
@@ -107,12 +103,15 @@ class Sendmail(Server):
         rows.load(self.host, "key, value")
         rows.mailboxes(self.host)
         self.log_everything()
-        self.host.run("mkdir", "-p", FOLDER)
         for table in rows.MAPS:
             # An alias file without this row is taken for one that is being rebuilt.
             complete = "@\t@\n" if table == "aliases" else ""
             made = "".join(rows.lines(table)) + complete
             self.host.run("makemap", "hash", f"{FOLDER}/{table}", text=made)
+        self.adopt()
+
+    def adopt(self) -> None:
+        """Keep the configuration that was deployed; the others are made from it."""
         deployed = self.host.root / "etc/mail/sendmail.cf"
         (self.host.root / "etc/mail/deployed.cf").write_text(deployed.read_text())
 

@@ -13,7 +13,9 @@ from bench.servers import Postfix, Sendmail
 
 CREATE = ("molecule/shared/create.yml", "molecule/shared/prepare.yml")
 SITE = "playbooks/site.yml"
+READY = "etc/sqlmail-bench-is-ready"
 PACKAGES = Path("~/.cache/sqlmail.sendmail").expanduser()
+
 
 class Stage:
     """All hosts of the benchmark."""
@@ -25,6 +27,23 @@ class Stage:
         self.postfix = Postfix()
         self.exim = hosts.Host("exim")
         self.client = hosts.Host("client")
+
+    @property
+    def hosts(self) -> tuple[hosts.Host, ...]:
+        """All of them."""
+        return self.sendmail.host, self.postfix.host, self.exim, self.client
+
+    def is_ready(self) -> bool:
+        """Tell whether the hosts of an earlier run are still there."""
+        try:
+            return all((host.root / READY).exists() for host in self.hosts)
+        except OSError:
+            return False
+
+    def deploy_again(self) -> None:
+        """Bring the host that was kept to the state of this checkout."""
+        hosts.play(self.work, SITE)
+        self.sendmail.adopt()
 
     def deploy(self) -> dict[str, t.Any]:
         """Create the hosts and deploy to one of them, twice; time that."""
@@ -49,12 +68,15 @@ class Stage:
         for host in (self.sendmail.host, self.postfix.host, self.exim):
             target = host.root / "usr/local/bin/pqlimit"
             shutil.copy(self.client.root / "usr/local/bin/pqlimit", target)
+        for host in self.hosts:
+            host.write(READY, "")
 
     def _client(self) -> None:
         self.client.script("client.sh")
-        self.client.write("/tmp/pqlimit.c", (hosts.FILES / "pqlimit.c").read_text())
+        source = f"{hosts.FOLDER}/pqlimit.c"
+        self.client.write(source, (hosts.FILES / "pqlimit.c").read_text())
         self.client.run(
-            *("gcc", "-O2", "-Wall", "-I/usr/include/postgresql", "/tmp/pqlimit.c"),
+            *("gcc", "-O2", "-Wall", "-I/usr/include/postgresql", source),
             *("-o", "/usr/local/bin/pqlimit", "-lpq"),
         )
 
