@@ -38,8 +38,8 @@ demo-clean: ## Remove the host that `make demo` left running.
 	@podman rm --force --ignore sqlmail-demo
 
 .PHONY: bench
-bench: setup ## Time a deployment, a second run, and lookups beside a hash map.
-	@scripts/bench
+bench: setup ## Measure beside Postfix, Exim and files; ARGS="lookups" selects.
+	@scripts/bench $(ARGS)
 
 ##@ Check it
 

@@ -1,0 +1,137 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Lookups in one process, one at a time, beside what libpq itself can do."""
+
+from __future__ import annotations
+
+import os
+import random
+import re
+import statistics
+import typing as t
+from pathlib import Path
+
+from bench import rows
+from bench.hosts import FOLDER, RUN, Host
+from bench.servers import Postfix, Sendmail
+
+COUNT = 20_000
+REPETITIONS = 5
+STATEMENT = "SELECT value FROM mail.aliases WHERE lookup_key = $1"
+FUNCTION = "SELECT * FROM mail.lookup_aliases($1)"
+SOCKET = "host=/var/run/postgresql dbname=sendmail user=sendmail"
+EXIM = "${lookup pgsql{SELECT value FROM mail.aliases WHERE lookup_key = '${quote_pgsql:%s}'}}"
+PIN = """
+import os, sys
+for name in filter(str.isdigit, os.listdir("/proc")):
+    try:
+        os.sched_setaffinity(int(name), map(int, sys.argv[1:]))
+    except OSError:
+        pass  # It has ended, or the kernel lets nobody move it.
+"""
+
+
+class Contender(t.NamedTuple):
+    """A program that reads keys and prints values."""
+
+    name: str
+    host: Host
+    argv: tuple[str, ...]
+    # The contender whose rate is the limit.
+    limit: str
+    question: str = "%s"
+    answers: bool = True
+
+
+def contenders(sendmail: Sendmail, postfix: Postfix, exim: Host) -> list[Contender]:
+    """List who takes part; on each host one that is its limit."""
+    cf = f"{FOLDER}/bench.cf"
+    function = sendmail.class_arguments()
+    table = function.replace("-F mail.lookup_aliases", "-b mail.aliases -k lookup_key -v value")
+    sendmail.host.write(
+        cf,
+        sendmail.configuration("direct")
+        + "Kbenchnull null\n"
+        + f"Kbenchhash hash {FOLDER}/aliases\n"
+        + f"Kbenchtable pgsql {table}\n"
+        + f"Kbenchfunction pgsql {function}\n"
+        + f"Kbench socket -f local:{RUN}/socketmap\n",
+    )
+    sendmail.host.run("systemctl", "start", "bench-socketmap")
+    test = ("sendmail", f"-C{cf}", "-bt")
+    map_table = f"pgsql:{FOLDER}/direct/aliases"
+
+    def ours(name: str, key: str, *, limit: str = "limit", answers: bool = True) -> Contender:
+        return Contender(name, sendmail.host, test, limit, f"/map {key} %s", answers)
+
+    def postmap(name: str, place: str) -> Contender:
+        argv = ("postmap", "-q", "-", place)
+        return Contender(name, postfix.host, argv, "limit beside Postfix")
+
+    def pqlimit(name: str, host: Host, statement: str = STATEMENT) -> Contender:
+        conninfo = "service=bench-direct" if host is sendmail.host else SOCKET
+        return Contender(name, host, ("/usr/local/bin/pqlimit", conninfo, statement), name)
+
+    return [
+        pqlimit("limit", sendmail.host),
+        ours("sendmail pgsql, table", "benchtable"),
+        pqlimit("limit, function", sendmail.host, FUNCTION),
+        ours("sendmail pgsql, function", "benchfunction", limit="limit, function"),
+        ours("sendmail socket map", "bench"),
+        ours("sendmail hash", "benchhash"),
+        ours("sendmail -bt alone", "benchnull", answers=False),
+        pqlimit("limit beside Postfix", postfix.host),
+        postmap("Postfix pgsql", map_table),
+        postmap("Postfix proxy:pgsql", f"proxy:{map_table}"),
+        postmap("Postfix lmdb", f"lmdb:{FOLDER}/aliases"),
+        pqlimit("limit beside Exim", exim),
+        Contender("Exim pgsql", exim, ("exim4", "-be"), "limit beside Exim", EXIM),
+    ]
+
+
+def ask(one: Contender, keys: list[str], work: Path, cpu: int | None) -> tuple[float, float]:
+    """Return lookups a second and microseconds of processor time for each."""
+    given, printed = work / "given", work / "printed"
+    spent = []
+    # A run with a single key is what starting costs.
+    for some in (keys[:1], keys):
+        given.write_text("".join(one.question % key + "\n" for key in some))
+        spent.append(one.host.cost(*one.argv, given=given, printed=printed, cpu=cpu))
+        found = len(re.findall(r"\buser\d{3}\b", printed.read_text()))
+        if found != len(some) * one.answers:
+            raise RuntimeError(f"{one.name}: {found} of {len(some)} keys were found")
+    start, whole = spent
+    count = len(keys) - 1
+    return count / (whole.wall - start.wall), (whole.cpu - start.cpu) / count * 1e6
+
+
+def measure(sendmail: Sendmail, postfix: Postfix, exim: Host, work: Path) -> dict[str, t.Any]:
+    """Let all of them answer in turn, on one processor and on all."""
+    postfix.use("direct")
+    sendmail.use("direct")
+    everyone = contenders(sendmail, postfix, exim)
+    hosts = {one.host for one in everyone}
+    results = {}
+    for way, cpu in (("pinned", 0), ("free", None)):
+        allowed = [str(n) for n in (os.sched_getaffinity(0) if cpu is None else [cpu])]
+        for host in hosts:
+            host.run("python3", "-c", PIN, *allowed)
+        results[way] = repeat(everyone, work, cpu)
+    return {"count": COUNT, "rows": rows.COUNT, **results}
+
+
+def repeat(everyone: list[Contender], work: Path, cpu: int | None) -> dict[str, t.Any]:
+    """Take turns; a ratio is formed within a turn."""
+    turns: list[dict[str, tuple[float, float]]] = []
+    for turn in range(REPETITIONS):
+        numbers = random.Random(turn).sample(range(rows.COUNT), COUNT)  # noqa: S311
+        keys = [f"bench{n}" for n in numbers]
+        turns.append({one.name: ask(one, keys, work, cpu) for one in everyone})
+    return {
+        one.name: {
+            "rate": statistics.median(turn[one.name][0] for turn in turns),
+            "cpu_us": statistics.median(turn[one.name][1] for turn in turns),
+            "ratio": statistics.median(turn[one.name][0] / turn[one.limit][0] for turn in turns),
+            "ratios": sorted(round(turn[one.name][0] / turn[one.limit][0], 3) for turn in turns),
+        }
+        for one in everyone
+    }

@@ -1,0 +1,198 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The two mail servers, each with its maps in files and in PostgreSQL."""
+
+from __future__ import annotations
+
+import re
+import shlex
+import typing as t
+
+from bench import rows
+from bench.hosts import FILES, FOLDER, RUN, Host, wait_until
+
+TRIPS = f"{RUN}/trips"
+
+
+class Server:
+    """A mail server that can change its maps."""
+
+    name: str
+    unit: str
+    queues: tuple[str, ...]
+    # A line of its log that tells of a lookup without an answer.
+    trouble: str
+
+    def __init__(self) -> None:
+        """Name the host; it need not run yet."""
+        self.host = Host(self.name)
+
+    def service(self, name: str, *argv: str) -> None:
+        """Make a helper of bench/files a service of the host."""
+        self.host.write(f"/usr/local/lib/{name}.py", (FILES / f"{name}.py").read_text())
+        start = shlex.join(["/usr/bin/python3", f"/usr/local/lib/{name}.py", *argv])
+        self.host.write(
+            f"/etc/systemd/system/bench-{name}.service",
+            f"[Service]\nRuntimeDirectory=sqlmail-bench\nRuntimeDirectoryPreserve=yes\n"
+            f"LimitNOFILE=4096\nExecStart={start}\n",
+        )
+        self.host.run("systemctl", "daemon-reload")
+
+    def log_everything(self) -> None:
+        """Keep the journal from dropping lines, which would spare one server and not another."""
+        self.host.write("/etc/systemd/journald.conf.d/bench.conf", "[Journal]\nRateLimitBurst=0\n")
+        self.host.run("systemctl", "restart", "systemd-journald")
+
+    def configure(self, maps: str) -> None:
+        """Write the configuration."""
+        raise NotImplementedError
+
+    def use(self, maps: str) -> None:
+        """Start anew with these maps, an empty queue and empty mailboxes."""
+        self.host.run("systemctl", "stop", self.unit)
+        for entry in self.queued():
+            entry.unlink(missing_ok=True)
+        rows.forget(self.host)
+        for helper, user in {"bench-socketmap": "socket", "bench-relay": "counted"}.items():
+            wanted = "start" if maps == user else "stop"
+            self.host.run("systemctl", wanted, helper, check=wanted == "start")
+        self.configure(maps)
+        self.host.run("systemctl", "start", self.unit)
+        greeted = wait_until(self.greets, deadline=30, pause=0.2)
+        if not greeted:
+            raise RuntimeError(f"{self.name} does not answer")
+
+    def greets(self) -> bool:
+        """Tell whether the server says 220."""
+        ask = "import socket; print(socket.create_connection(('127.0.0.1', 25), 5).recv(3))"
+        return "220" in self.host.run("python3", "-c", ask, check=False)
+
+    def queued(self) -> list[t.Any]:
+        """List the files of the queue."""
+        return [
+            entry
+            for queue in self.queues
+            for entry in (self.host.root / queue).rglob("*")
+            if entry.is_file()
+        ]
+
+    def cursor(self) -> str:
+        """Remember this point of the log."""
+        shown = self.host.run("journalctl", "--lines=0", "--show-cursor", "--quiet")
+        return shown.partition("cursor: ")[2].strip()
+
+    def troubles(self, cursor: str) -> int:
+        """Count the lookups that had no answer since then."""
+        since = ("journalctl", "--after-cursor", cursor, "--output=cat", "--quiet")
+        return len(re.findall(self.trouble, self.host.run(*since)))
+
+
+class Sendmail(Server):
+    """The host that the collection deploys."""
+
+    name = "sendmail"
+    unit = "sendmail.service"
+    queues = ("var/spool/mqueue",)
+    trouble = r"(?m)^pgsqlmap:"
+
+    def setup(self) -> None:
+        """Add the other ways to the database, and the same rows in files."""
+        self.host.script("sendmail.sh")
+        self.host.script("database-tls.sh")
+        self.service("socketmap", f"{RUN}/socketmap", "service=bench-direct")
+        self.service("relay", f"{RUN}/.s.PGSQL.5432", TRIPS)
+        rows.load(self.host, "key, value")
+        rows.mailboxes(self.host)
+        self.log_everything()
+        for table in rows.MAPS:
+            # An alias file without this row is taken for one that is being rebuilt.
+            complete = "@\t@\n" if table == "aliases" else ""
+            made = "".join(rows.lines(table)) + complete
+            self.host.run("makemap", "hash", f"{FOLDER}/{table}", text=made)
+        self.adopt()
+
+    def adopt(self) -> None:
+        """Keep the configuration that was deployed; the others are made from it."""
+        deployed = self.host.root / "etc/mail/sendmail.cf"
+        (self.host.root / "etc/mail/deployed.cf").write_text(deployed.read_text())
+
+    def configuration(self, maps: str) -> str:
+        """The deployed sendmail.cf with its maps somewhere else."""
+        deployed = (self.host.root / "etc/mail/deployed.cf").read_text()
+        if maps == "deployed":
+            return deployed
+        if maps not in ("hash", "socket"):
+            return re.sub(r"service=[\w-]+", f"service=bench-{maps}", deployed)
+
+        def elsewhere(found: re.Match[str]) -> str:
+            mark = "-T<TMPF> " if "-T<TMPF>" in found["flags"] else ""
+            place = f"{FOLDER}/{found['table']}" if maps == "hash" else f"-f local:{RUN}/socketmap"
+            return f"{maps}{found['blank']}{mark}{place}"
+
+        pattern = r"\bpgsql(?P<blank>[: ])(?P<flags>.*)-F mail\.lookup_(?P<table>\w+).*"
+        return re.sub(pattern, elsewhere, deployed)
+
+    def configure(self, maps: str) -> None:
+        """Write sendmail.cf."""
+        target = self.host.root / "etc/mail/sendmail.cf"
+        target.unlink(missing_ok=True)
+        self.host.write("/etc/mail/sendmail.cf", self.configuration(maps), mode=0o444)
+
+    def class_arguments(self) -> str:
+        """How the deployed configuration asks for aliases."""
+        deployed = self.configuration("direct")
+        found = re.search(r"(?m)^O AliasFile=pgsql:\s*(.*)$", deployed)
+        if not found:
+            raise RuntimeError("the deployed sendmail.cf has no pgsql aliases")
+        return found[1]
+
+
+class Postfix(Server):
+    """Postfix with maps of the same rows."""
+
+    name = "postfix"
+    unit = "postfix.service"
+    queues = tuple(
+        f"var/spool/postfix/{queue}"
+        for queue in ("maildrop", "incoming", "active", "deferred", "defer")
+    )
+    trouble = r"warning: (?:connect to pgsql|pgsql query failed|.* lookup error|table )"
+    # Where the maps are: the connection, and what stands before their names.
+    connections: t.ClassVar = {
+        "direct": "postgresql://sendmail@/sendmail?host=/var/run/postgresql",
+        "counted": f"postgresql://sendmail@/sendmail?host={RUN}",
+        "tls": "postgresql://sendmail@localhost/sendmail?hostaddr=127.0.0.1&sslmode=verify-full"
+        "&sslrootcert=/etc/sqlmail-bench/ca.crt&sslcert=/etc/sqlmail-bench/client.crt"
+        "&sslkey=/etc/sqlmail-bench/client.key",
+    }
+
+    def setup(self) -> None:
+        """Install everything."""
+        self.host.script("database.sh")
+        self.host.script("postfix.sh")
+        self.host.script("database-tls.sh")
+        self.service("relay", f"{RUN}/.s.PGSQL.5432", TRIPS)
+        rows.load(self.host, "lookup_key, value")
+        rows.mailboxes(self.host)
+        self.log_everything()
+        for table in rows.MAPS:
+            self.host.write(f"{FOLDER}/{table}", "".join(rows.lines(table)))
+            self.host.run("postmap", f"lmdb:{FOLDER}/{table}")
+            for way, connection in self.connections.items():
+                self.host.write(
+                    f"{FOLDER}/{way}/{table}",
+                    f"hosts = {connection}\ndbname = sendmail\nuser = sendmail\n"
+                    f"query = SELECT value FROM mail.{table} WHERE lookup_key = '%s'\n",
+                )
+
+    def place(self, maps: str) -> str:
+        """What stands before the name of a map."""
+        if maps == "lmdb":
+            return f"lmdb:{FOLDER}/"
+        if maps == "proxy":
+            return f"proxy:pgsql:{FOLDER}/direct/"
+        return f"pgsql:{FOLDER}/{maps}/"
+
+    def configure(self, maps: str) -> None:
+        """Write main.cf."""
+        template = (FILES / "postfix-main.cf").read_text()
+        self.host.write("/etc/postfix/main.cf", template.replace("@maps@", self.place(maps)))
