@@ -20,8 +20,6 @@ from pathlib import Path
 from shared.smtp import Reply, Smtp
 from shared.waiting import wait_until
 
-# Of commands on a host in a container, which get nothing else from this process.
-PATH = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 # Runs on the host: joins its own input and output to a port, so that a test can
 # speak to the server as a client on that host.
