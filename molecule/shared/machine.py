@@ -278,6 +278,17 @@ class Machine:
             database="postgres",
         ).split()
 
+    def comers(self, role: str = "sendmail") -> list[str]:
+        """How connections of a role came: TLS version, subject of the certificate, address."""
+        return self.sql(
+            "SELECT DISTINCT version, client_dn, host(client_addr)"
+            " FROM pg_stat_activity JOIN pg_stat_ssl USING (pid)"
+            f" WHERE usename = '{role}';",
+            role="postgres",
+            user="postgres",
+            database="postgres",
+        ).splitlines()
+
     def mail_for(self, user: str) -> list[Message]:
         """Read somebody's mailbox."""
         done = self.attempt("cat", f"/var/mail/{user}")
