@@ -86,9 +86,19 @@ class Machine:
         """
         if self.container is None:
             return self._remote
-        pid = Path(f"/run/{self.container}.pid").read_text().strip()
         namespaces = ["--mount", "--uts", "--ipc", "--net", "--pid"]
-        return ["nsenter", "--target", pid, *namespaces, "--", *ENVIRONMENT]
+        return ["nsenter", "--target", self._pid, *namespaces, "--", *ENVIRONMENT]
+
+    @property
+    def _pid(self) -> str:
+        """The number that the first process of the container has out here."""
+        assert self.container, "only containers can be entered from here"
+        return Path(f"/run/{self.container}.pid").read_text().strip()
+
+    @property
+    def root(self) -> str:
+        """Where the files of the container are out here."""
+        return f"/proc/{self._pid}/root"
 
     def attempt(
         self, *argv: str, text: str | bytes = b"", user: str | None = None
@@ -136,6 +146,33 @@ class Machine:
         if done.returncode == 0:
             return Answer(output, None)
         return Answer(output, complaint.rpartition("ERROR:  ")[2])
+
+    def knock(self, statement: str, **connection: str) -> Answer:
+        """Ask another host's PostgreSQL from this one's address.
+
+        The psql is that of the machine that tests, so that the host needs none;
+        ``{root}`` in a parameter is the root of this host's files.
+        """
+        conninfo = " ".join(f"{k}='{v.format(root=self.root)}'" for k, v in connection.items())
+        done = subprocess.run(
+            [
+                *("nsenter", "--target", self._pid, "--net", "--"),
+                *("psql", "--no-psqlrc", "--no-password", "--csv", "--tuples-only"),
+                *("--command", statement, conninfo),
+            ],
+            capture_output=True,
+            check=False,
+            timeout=60,
+            env={"PATH": os.environ["PATH"], "LC_ALL": "C.UTF-8"},
+        )
+        complaint = done.stderr.decode("utf-8", "replace").strip()
+        return Answer(done.stdout.decode(), complaint if done.returncode else None)
+
+    def listens(self) -> set[int]:
+        """The TCP ports on which the host can be reached from outside."""
+        lines = self.run("ss", "--no-header", "--listening", "--tcp", "--numeric").splitlines()
+        places = [line.split()[3].rsplit(":", 1) for line in lines]
+        return {int(port) for host, port in places if host not in {"127.0.0.1", "[::1]"}}
 
     def sql(self, statements: str, **who: str) -> str:
         """Enter statements that must succeed and return what psql printed."""
@@ -247,6 +284,17 @@ class Machine:
             user="postgres",
             database="postgres",
         ).split()
+
+    def comers(self, role: str = "sendmail") -> list[str]:
+        """How connections of a role came: TLS version, subject of the certificate, address."""
+        return self.sql(
+            "SELECT DISTINCT version, client_dn, host(client_addr)"
+            " FROM pg_stat_activity JOIN pg_stat_ssl USING (pid)"
+            f" WHERE usename = '{role}';",
+            role="postgres",
+            user="postgres",
+            database="postgres",
+        ).splitlines()
 
     def mail_for(self, user: str) -> list[Message]:
         """Read somebody's mailbox."""

@@ -80,6 +80,13 @@ class Smtp(smtplib.SMTP):
         path = recipient.encode() if isinstance(recipient, str) else recipient
         return self.say(b"RCPT TO:<" + path + b">")
 
+    def ask(self, recipient: str | bytes) -> Reply:
+        """Ask anew; sendmail does not look up a recipient twice in one mail."""
+        for step in (lambda: self.say("RSET"), self.mail_from):
+            if not (reply := step()).accepted:
+                return reply
+        return self.rcpt_to(recipient)
+
     def message(self, text: str) -> Reply:
         """Send the message itself."""
         reply = self.say("DATA")

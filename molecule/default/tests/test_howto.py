@@ -10,7 +10,6 @@ from collections.abc import Iterator
 import pytest
 
 from shared.machine import Machine
-from shared.smtp import Reply, Smtp
 
 STRANGER = "somebody@elsewhere.example"
 
@@ -91,13 +90,6 @@ def prepared(database: Machine, statement: Statement) -> Iterator[None]:
         yield
 
 
-def ask(session: Smtp, recipient: str) -> Reply:
-    """Ask in an open session; sendmail does not look up a recipient twice in one mail."""
-    assert session.say("RSET").accepted
-    assert session.mail_from().accepted
-    return session.rcpt_to(recipient)
-
-
 @pytest.mark.parametrize("statement", STATEMENTS)
 def test_a_row_counts_at_the_next_command_of_an_open_session(
     mta: Machine, database: Machine, statement: Statement
@@ -105,13 +97,13 @@ def test_a_row_counts_at_the_next_command_of_an_open_session(
     with prepared(database, statement), mta.smtp() as session:
         names = {"domain": mta.domain, "client": session.sock.getsockname()[0]}
         recipient = statement.recipient.format(**names)
-        assert ask(session, recipient).refused, session.heard
+        assert session.ask(recipient).refused, session.heard
 
         database.sql(statement.insert.format(**names))
-        assert ask(session, recipient).accepted, session.heard
+        assert session.ask(recipient).accepted, session.heard
 
         database.sql(statement.delete.format(**names))
-        assert ask(session, recipient).refused, session.heard
+        assert session.ask(recipient).refused, session.heard
 
 
 def test_the_row_for_loopback_counts_at_the_next_connection(
@@ -159,14 +151,14 @@ def test_a_mailertable_row_counts_at_the_next_command_of_an_open_session(
     mta: Machine, database: Machine, demo: tuple[str, str]
 ) -> None:
     with database.kept("mailertable"), mta.smtp(587, tls=True, auth=demo) as session:
-        assert ask(session, "user@mail.domain.com").accepted
+        assert session.ask("user@mail.domain.com").accepted
 
         database.sql(
             "insert into mailertable values ('mail.domain.com','error:5.7.0:550 closed today');"
         )
-        reply = ask(session, "user@mail.domain.com")
+        reply = session.ask("user@mail.domain.com")
         assert reply.refused
         assert "closed today" in reply.text
 
         database.sql(NO_ROUTE)
-        assert ask(session, "user@mail.domain.com").accepted
+        assert session.ask("user@mail.domain.com").accepted
