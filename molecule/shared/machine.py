@@ -20,7 +20,6 @@ from pathlib import Path
 from shared.smtp import Reply, Smtp
 from shared.waiting import wait_until
 
-
 # Runs on the host: joins its own input and output to a port, so that a test can
 # speak to the server as a client on that host.
 BRIDGE = """
