@@ -32,6 +32,9 @@
 #include <sm/sendmail.h>
 #include <sm/test.h>
 
+/* gcc has the function and not its header */
+extern size_t	__sanitizer_get_current_allocated_bytes(void);
+
 #define NITEMS(a)	((int) (sizeof(a) / sizeof((a)[0])))
 
 #define SECRET		"geheim"	/* may not appear anywhere */
@@ -39,71 +42,7 @@
 #define MAXMAPS		256
 #define PATHLEN		512
 
-/* ------------------------------------------------------------ stand-ins */
-
-unsigned char	tTdvect[100];
-
-static int	SysErrs;		/* calls of syserr() */
-static char	SysErr[MAXLINE];	/* text of the last one */
-static int	Logs;			/* calls of sm_syslog() */
-static char	Log[MAXLINE];		/* text of the last one */
-
-static char	*ClientName;		/* macros */
-static char	*ClientAddr;
-
-void
-syserr(const char *fmt, ...)
-{
-	SM_VA_LOCAL_DECL
-
-	SM_VA_START(ap, fmt);
-	(void) sm_vsnprintf(SysErr, sizeof(SysErr), fmt, ap);
-	SM_VA_END(ap);
-	SysErrs++;
-}
-
-void
-sm_syslog(int level, const char *id, const char *fmt, ...)
-{
-	SM_VA_LOCAL_DECL
-
-	(void) level;
-	(void) id;
-	SM_VA_START(ap, fmt);
-	(void) sm_vsnprintf(Log, sizeof(Log), fmt, ap);
-	SM_VA_END(ap);
-	Logs++;
-}
-
-char *
-macvalue(n, e)
-	int n;
-	ENVELOPE *e;
-{
-	(void) e;
-	if (n == 1 || n == 2)
-		return n == 1 ? ClientName : ClientAddr;
-	return n == 'j' ? "mail.sqlmail.test" : NULL;
-}
-
-int
-macid_parse(p, ep)
-	char *p;
-	char **ep;
-{
-	(void) ep;
-	return strcmp(p, "{client_name}") == 0 ? 1
-		: strcmp(p, "{client_addr}") == 0 ? 2 : *p;
-}
-
-char *
-newstr(s)
-	const char *s;
-{
-	return sm_strdup_x(s);
-}
-
-#include "from-sendmail.c"
+#include "stand-ins.h"
 
 /* -------------------------------------------------------------- helpers */
 
@@ -2351,6 +2290,73 @@ setup()
 	CurrentPid = getpid();
 }
 
+/*
+**  TEST_LASTING -- many lookups and many children leave nothing behind
+**
+**	T_LOOKUPS and T_FORKS say how many; 1000000 and 10000 take minutes.
+*/
+
+static void
+test_lasting()
+{
+	static const char *const keys[] = { "plain", "absent", "J\303\266rg",
+		"bad\377", "PLAIN" };
+	char *s;
+	int lookups = (s = getenv("T_LOOKUPS")) == NULL ? 20000 : atoi(s);
+	int forks = (s = getenv("T_FORKS")) == NULL ? 100 : atoi(s);
+	MAP *maps[4];
+	size_t before;
+	int i, n, pid, opened, st;
+	pid_t child;
+
+	maps[0] = newmap(0L, "-H \"%s application_name=lasting\" -F t.find",
+			 Socket);
+	maps[1] = newmap(0L, "-H \"%s application_name=lasting\" -F t.tick -p t.ahead -e",
+			 Socket);
+	maps[2] = newmap(0L, "-H \"%s application_name=lasting\" -F t.args -K -e",
+			 Socket);
+	maps[3] = newmap(0L, "-H \"%s application_name=lasting\" -F t.backend",
+			 Socket);
+	pid = number(maps[3], "");
+	before = 0;
+	for (i = 0; i < lookups; i++)
+	{
+		/* what is allocated once has been allocated by then */
+		if (i == 100)
+			before = __sanitizer_get_current_allocated_bytes();
+		(void) pgsqlmap_lookup(maps[i % 3],
+				       (char *) keys[i % NITEMS(keys)], NULL,
+				       &st);
+		if (i % 40 == 0)
+			pgsqlmap_forget();
+		if (st == EX_TEMPFAIL)
+			break;
+	}
+	SM_TEST(i == lookups);
+	pgsqlmap_forget();
+	SM_TEST(__sanitizer_get_current_allocated_bytes() < before + 16384);
+
+	opened = fds();
+	before = __sanitizer_get_current_allocated_bytes();
+	for (n = 0; n < forks; n++)
+	{
+		if ((child = fork()) < 0)
+			fatal("fork", sm_errstring(errno));
+		if (child == 0)
+		{
+			(void) pgsqlmap_lookup(maps[n % 3], (char *) keys[0],
+					       NULL, &st);
+			_exit(st == EX_OK ? 0 : 1);
+		}
+		if (waitpid(child, &st, 0) != child || st != 0)
+			break;
+	}
+	SM_TEST(n == forks);
+	SM_TEST(fds() == opened);
+	SM_TEST(__sanitizer_get_current_allocated_bytes() <= before);
+	SM_TEST(number(maps[3], "") == pid);
+}
+
 int
 main(argc, argv)
 	int argc;
@@ -2404,6 +2410,7 @@ main(argc, argv)
 
 	test_signals();
 	test_output();
+	test_lasting();
 
 	for (w = PgsqlmapWires; w != NULL; w = w->pgw_next)
 		pgsqlmap_wire_drop(w);
