@@ -2291,6 +2291,63 @@ setup()
 }
 
 /*
+**  TEST_COUNTED -- all processes count in one file
+*/
+
+static void
+test_counted()
+{
+	PGSQLMAP_STAT stats[PGSQLMAP_STATS];
+	unsigned long long *c = stats[0].pgt_counts;
+	char path[PATHLEN];
+	MAP *map, *same_name, *other, *away;
+	FILE *fp;
+	int i;
+
+	(void) sm_snprintf(path, sizeof(path), "%.400s/counters", Scratch);
+	map = newmap(0L, "-H \"%s application_name=counted\" -F t.find -f -s %s",
+		     Socket, path);
+	SM_TEST(answers(map, "plain", "value 0"));
+	SM_TEST(spec(map)->pgs_stat == NULL);	/* there is no file */
+	write_file("counters", "%s", "");
+	same_name = newmap(0L, "-H \"%s application_name=counted\" -F t.find -f -s %s",
+			   Socket, path);
+	other = newmap(0L, "-H \"%s application_name=counted\" -F t.find -f -s %s",
+		       Socket, path);
+	other->map_mname = "other";
+	away = newmap(0L, "-H \"host=127.0.0.1 port=1 user=u\" -F f -s %s", path);
+	away->map_mname = "a name that is longer than the space there is for it in the file";
+
+	SM_TEST(answers(same_name, "plain", "value 0"));
+	Remember = true;
+	SM_TEST(answers(same_name, "plain", "value 0"));
+	Remember = false;
+	SM_TEST(ask(same_name, "absent", NULL) == EX_NOTFOUND);
+	SM_TEST(child(same_name, "plain", 1, false).r_status == EX_OK);
+	SM_TEST(answers(other, "plain", "value 0"));
+	SM_TEST(ask(away, "plain", NULL) == EX_TEMPFAIL);
+
+	memset(stats, 'x', sizeof(stats));
+	if ((fp = fopen(path, "rb")) == NULL)
+		fatal(path, sm_errstring(errno));
+	SM_TEST(fread(stats, sizeof(stats[0]), PGSQLMAP_STATS, fp) == PGSQLMAP_STATS);
+	SM_TEST(fgetc(fp) == EOF);
+	(void) fclose(fp);
+	SM_TEST(same(stats[0].pgt_name, "t"));
+	SM_TEST(c[PGSQLMAP_LOOKUPS] == 4 && c[PGSQLMAP_ASKED] == 3);
+	SM_TEST(c[PGSQLMAP_FOUND] == 3 && c[PGSQLMAP_MISSING] == 1);
+	SM_TEST(c[PGSQLMAP_FAILED] == 0 && c[PGSQLMAP_CONNECTS] == 1);
+	SM_TEST(c[PGSQLMAP_USEC] > 0);
+	SM_TEST(same(stats[1].pgt_name, "other"));
+	SM_TEST(stats[1].pgt_counts[PGSQLMAP_FOUND] == 1);
+	SM_TEST(strlen(stats[2].pgt_name) == sizeof(stats[2].pgt_name) - 1);
+	SM_TEST(stats[2].pgt_counts[PGSQLMAP_FAILED] == 1);
+	SM_TEST(stats[2].pgt_counts[PGSQLMAP_CONNECTS] == 0);
+	for (i = 3; i < PGSQLMAP_STATS; i++)
+		SM_TEST(stats[i].pgt_hash == 0);
+}
+
+/*
 **  TEST_LASTING -- many lookups and many children leave nothing behind
 **
 **	T_LOOKUPS and T_FORKS say how many; 1000000 and 10000 take minutes.
@@ -2410,6 +2467,7 @@ main(argc, argv)
 
 	test_signals();
 	test_output();
+	test_counted();
 	test_lasting();
 
 	for (w = PgsqlmapWires; w != NULL; w = w->pgw_next)

@@ -14,10 +14,11 @@
 **	Kname pgsql -F function [flags]
 **	Kname pgsql -b relation -k key[,key...] -v value[,value...] [flags]
 **
-**	The file has three parts.  The wire (pgsqlmap_wire_...) knows libpq
+**	The file has four parts.  The wire (pgsqlmap_wire_...) knows libpq
 **	and nothing of maps: targets, hosts, connections, deadlines.  The
 **	memo (pgsqlmap_memo_...) keeps answers for the length of one SMTP
-**	command.  The map knows maps, and of libpq only the result.
+**	command, the counters (pgsqlmap_stat_...) are for the operator.  The
+**	map knows maps, and of libpq only the result.
 **
 **	Four rules hold everywhere:
 **	- The key travels as a bound parameter, never inside SQL text.
@@ -35,7 +36,9 @@
 
 # include <poll.h>
 # include <time.h>
+# include <sys/mman.h>
 # include <libpq-fe.h>
+# include "pgsqlmap.h"
 
 /* seconds; the flags -c, -l and -i change them */
 # define PGSQLMAP_CONNECT_LIMIT	5
@@ -115,6 +118,7 @@ struct pgsqlmap_spec
 	char		*pgs_keycols;	/* -k */
 	char		*pgs_valcols;	/* -v */
 	char		*pgs_ahead;	/* -p */
+	char		*pgs_stats;	/* -s */
 	char		pgs_colsep;	/* -V */
 	bool		pgs_args;	/* -K */
 	bool		pgs_named;	/* -e */
@@ -127,6 +131,7 @@ struct pgsqlmap_spec
 	PGSQLMAP_QUERY	pgs_ask;	/* for one key */
 	PGSQLMAP_QUERY	pgs_askahead;	/* for a key and what follows it */
 	PGSQLMAP_WIRE	*pgs_wire;	/* where it is asked */
+	PGSQLMAP_STAT	*pgs_stat;	/* its counters; NULL: none */
 };
 
 /* one answer of the server; a memo never holds a failure */
@@ -145,6 +150,7 @@ static PGSQLMAP_MEMO	*PgsqlmapMemo = NULL;
 static int		PgsqlmapMemos = 0;	/* entries in it */
 static long		PgsqlmapMemoSince = 0;	/* of the first one (ms) */
 
+static long long	pgsqlmap_wire_usec __P((void));
 static long	pgsqlmap_wire_now __P((void));
 static long	pgsqlmap_wire_pause __P((int));
 static char	*pgsqlmap_wire_normal __P((const char *, char **, char **));
@@ -172,6 +178,12 @@ static PGSQLMAP_MEMO	*pgsqlmap_memo_find __P((MAP *, const char *, size_t));
 static void	pgsqlmap_memo_add __P((MAP *, const char *, size_t,
 					const char *));
 
+static void	pgsqlmap_stat_open __P((PGSQLMAP_SPEC *, const char *));
+static void	pgsqlmap_stat_add __P((const PGSQLMAP_SPEC *, int, bool,
+					unsigned int, long));
+
+static void	pgsqlmap_hash __P((const char *, unsigned int *,
+					unsigned int *));
 static bool	pgsqlmap_utf8 __P((const char *));
 static char	*pgsqlmap_quote __P((char *, char *, const char *, int));
 static char	*pgsqlmap_word __P((char **));
@@ -196,7 +208,26 @@ static int	pgsqlmap_askahead __P((MAP *, PGSQLMAP_SPEC *, const char *,
 /* ------------------------------------------------------------------ wire */
 
 /*
-**  PGSQLMAP_WIRE_NOW -- milliseconds on a clock that is never set back
+**  PGSQLMAP_WIRE_USEC -- microseconds on a clock that is never set back
+**
+**	Parameters:
+**		none.
+**
+**	Returns:
+**		microseconds since some fixed moment.
+*/
+
+static long long
+pgsqlmap_wire_usec()
+{
+	struct timespec ts;
+
+	(void) clock_gettime(CLOCK_MONOTONIC, &ts);
+	return ts.tv_sec * 1000000LL + ts.tv_nsec / 1000;
+}
+
+/*
+**  PGSQLMAP_WIRE_NOW -- milliseconds on the same clock
 **
 **	Parameters:
 **		none.
@@ -208,10 +239,7 @@ static int	pgsqlmap_askahead __P((MAP *, PGSQLMAP_SPEC *, const char *,
 static long
 pgsqlmap_wire_now()
 {
-	struct timespec ts;
-
-	(void) clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (long) ts.tv_sec * 1000L + ts.tv_nsec / 1000000L;
+	return (long) (pgsqlmap_wire_usec() / 1000);
 }
 
 /*
@@ -1253,7 +1281,147 @@ pgsqlmap_idle(fp)
 	}
 }
 
+/* -------------------------------------------------------------- counters */
+
+/*
+**  PGSQLMAP_STAT_OPEN -- find the counters of a map
+**
+**	The file must exist, as that of StatusFile; it is given its length
+**	here.  Counting never gets in the way of mail: without the file
+**	nothing is counted.
+**
+**	Parameters:
+**		spec -- the map; its pgs_stat is set.
+**		name -- its name.
+**
+**	Returns:
+**		none.
+*/
+
+static void
+pgsqlmap_stat_open(spec, name)
+	PGSQLMAP_SPEC *spec;
+	const char *name;
+{
+	static PGSQLMAP_STAT *stats = NULL;
+	size_t size = PGSQLMAP_STATS * sizeof(*stats);
+	unsigned long long hash, found;
+	unsigned int a, b;
+	struct stat st;
+	int fd, i;
+
+	if (stats == NULL)
+	{
+		fd = open(spec->pgs_stats, O_RDWR|O_CLOEXEC|O_NOFOLLOW, 0);
+		if (fd < 0 || fstat(fd, &st) < 0 || !S_ISREG(st.st_mode) ||
+		    (st.st_size < (off_t) size && ftruncate(fd, size) < 0))
+		{
+			if (tTd(38, 2))
+				sm_dprintf("pgsqlmap: %s: cannot count there: %s\n",
+					spec->pgs_stats, sm_errstring(errno));
+		}
+		else
+		{
+			stats = (PGSQLMAP_STAT *) mmap(NULL, size,
+						PROT_READ|PROT_WRITE,
+						MAP_SHARED, fd, 0);
+			if (stats == (PGSQLMAP_STAT *) MAP_FAILED)
+				stats = NULL;
+		}
+		if (fd >= 0)
+			(void) close(fd);
+	}
+	spec->pgs_stats = NULL;		/* once is enough */
+	if (stats == NULL)
+		return;
+	pgsqlmap_hash(name, &a, &b);
+	hash = ((unsigned long long) a << 32 | b) | 1;
+	for (i = 0; i < PGSQLMAP_STATS; i++)
+	{
+		found = 0;
+		if (__atomic_compare_exchange_n(&stats[i].pgt_hash, &found,
+						hash, 0, __ATOMIC_RELAXED,
+						__ATOMIC_RELAXED))
+			(void) sm_strlcpy(stats[i].pgt_name, name,
+					  sizeof(stats[i].pgt_name));
+		else if (found != hash)
+			continue;
+		spec->pgs_stat = &stats[i];
+		return;
+	}
+}
+
+/*
+**  PGSQLMAP_STAT_ADD -- count one lookup
+**
+**	Parameters:
+**		spec -- the map.
+**		status -- what came out.
+**		asked -- the server was asked.
+**		connects -- connections made.
+**		usec -- microseconds that it took.
+**
+**	Returns:
+**		none.
+*/
+
+static void
+pgsqlmap_stat_add(spec, status, asked, connects, usec)
+	const PGSQLMAP_SPEC *spec;
+	int status;
+	bool asked;
+	unsigned int connects;
+	long usec;
+{
+	unsigned long long add[PGSQLMAP_COUNTS];
+	int i;
+
+	memset(add, '\0', sizeof(add));
+	add[PGSQLMAP_LOOKUPS] = 1;
+	add[PGSQLMAP_ASKED] = asked;
+	add[PGSQLMAP_FOUND] = status == EX_OK;
+	add[PGSQLMAP_MISSING] = status == EX_NOTFOUND;
+	add[PGSQLMAP_FAILED] = status == EX_TEMPFAIL;
+	add[PGSQLMAP_CONNECTS] = connects;
+	add[PGSQLMAP_USEC] = (unsigned long long) usec;
+	for (i = 0; i < PGSQLMAP_COUNTS; i++)
+	{
+		if (add[i] > 0)
+			(void) __atomic_fetch_add(&spec->pgs_stat->pgt_counts[i],
+						  add[i], __ATOMIC_RELAXED);
+	}
+}
+
 /* ------------------------------------------------------------------- map */
+
+/*
+**  PGSQLMAP_HASH -- 64 bits for a handful of texts
+**
+**	Parameters:
+**		text -- the text.
+**		ap -- set to one half, FNV-1a.
+**		bp -- set to the other half, Bernstein's.
+**
+**	Returns:
+**		none.
+*/
+
+static void
+pgsqlmap_hash(text, ap, bp)
+	const char *text;
+	unsigned int *ap;
+	unsigned int *bp;
+{
+	const unsigned char *p;
+
+	*ap = 2166136261U;
+	*bp = 5381U;
+	for (p = (const unsigned char *) text; *p != '\0'; p++)
+	{
+		*ap = ((*ap ^ *p) * 16777619U) & 0xffffffffU;
+		*bp = (*bp * 33U + *p) & 0xffffffffU;
+	}
+}
 
 /*
 **  PGSQLMAP_UTF8 -- is this a string that PostgreSQL can have stored?
@@ -1479,15 +1647,9 @@ pgsqlmap_name(query, sql, nparams)
 	const char *sql;
 	int nparams;
 {
-	unsigned int a = 2166136261U, b = 5381U;
-	const unsigned char *p;
+	unsigned int a, b;
 
-	/* FNV-1a and Bernstein's hash: 64 bits for a handful of texts */
-	for (p = (const unsigned char *) sql; *p != '\0'; p++)
-	{
-		a = ((a ^ *p) * 16777619U) & 0xffffffffU;
-		b = (b * 33U + *p) & 0xffffffffU;
-	}
+	pgsqlmap_hash(sql, &a, &b);
 	SM_FREE(query->pgq_sql);
 	query->pgq_sql = newstr(sql);
 	query->pgq_nparams = nparams;
@@ -1730,6 +1892,10 @@ pgsqlmap_flags(map, spec, args)
 			name = &spec->pgs_ahead;
 			break;
 
+		  case 's':
+			name = &spec->pgs_stats;
+			break;
+
 		  case 'v':
 			name = &spec->pgs_valcols;
 			break;
@@ -1843,7 +2009,7 @@ pgsqlmap_set_defaults(args)
 	    spec.pgs_relation != NULL || spec.pgs_keycols != NULL ||
 	    spec.pgs_valcols != NULL || spec.pgs_args || spec.pgs_forget)
 	{
-		syserr("pgsql map \"%s\": only -H, -c, -e, -i, -l, -p, -V and -Z can be set for all maps",
+		syserr("pgsql map \"%s\": only -H, -c, -e, -i, -l, -p, -s, -V and -Z can be set for all maps",
 			map.map_mname);
 		return;
 	}
@@ -2421,11 +2587,17 @@ pgsqlmap_lookup(map, name, av, statp)
 	const char *params[PGSQLMAP_MAXPARAMS];
 	char *key, *value = NULL;
 	char *result = NULL;
+	unsigned int serial = spec->pgs_wire->pgw_serial;
+	long long began = 0;
 	size_t len;
 	int n = 1, save_errno = errno;
 
 	if (tTd(38, 20))
 		sm_dprintf("pgsqlmap_lookup(%s, %s)\n", map->map_mname, name);
+	if (spec->pgs_stats != NULL)
+		pgsqlmap_stat_open(spec, map->map_mname);
+	if (spec->pgs_stat != NULL)
+		began = pgsqlmap_wire_usec();
 	words[0] = name;
 	if (spec->pgs_args && av != NULL && av[0] != NULL)
 	{
@@ -2473,6 +2645,10 @@ pgsqlmap_lookup(map, name, av, statp)
 		sm_dprintf("pgsqlmap_lookup(%s): status %d%s\n",
 			map->map_mname, *statp,
 			memo == NULL ? "" : ", remembered");
+	if (spec->pgs_stat != NULL)
+		pgsqlmap_stat_add(spec, *statp, memo == NULL,
+				  spec->pgs_wire->pgw_serial - serial,
+				  (long) (pgsqlmap_wire_usec() - began));
 
 	SM_FREE(value);
 	sm_free(key);
