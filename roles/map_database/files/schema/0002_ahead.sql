@@ -166,9 +166,10 @@ BEGIN
             ) AS foretold;
             IF sender IS NOT NULL AND domain IS NOT NULL THEN
                 RETURN QUERY
-                SELECT 'mail.lookup_aliases', question.key, answer.value
-                FROM (SELECT left(asked, -length(domain) - 1)) AS question (key)
-                LEFT JOIN LATERAL mail.lookup_aliases(question.key) AS answer (value) ON true;
+                SELECT 'mail.lookup_aliases', foretold.key, answer.value
+                FROM unnest(ARRAY['', 'owner-']) AS prefix,
+                    concat(prefix, left(asked, -length(domain) - 1)) AS foretold (key)
+                LEFT JOIN LATERAL mail.lookup_aliases(foretold.key) AS answer (value) ON true;
             END IF;
         WHEN 'mail.lookup_aliases' THEN
             RETURN QUERY
