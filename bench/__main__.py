@@ -26,9 +26,9 @@ from bench.stage import Stage
 RESULTS = Path(__file__).parent / "results.json"
 
 MEASURES: dict[str, Callable[[Stage], t.Any]] = {
-    "lookups": lambda on: lookups.measure(on.sendmail, on.postfix, on.exim, on.work),
-    "messages": lambda on: messages.measure(on.client, on.sendmail, on.postfix),
-    "crowds": lambda on: messages.measure_crowds(on.client, on.sendmail, on.postfix),
+    "lookups": lambda on: lookups.measure(on.sendmail, on.postfix, on.exim, on.work, on.turns),
+    "messages": lambda on: messages.measure(on.client, on.sendmail, on.postfix, on.turns),
+    "crowds": lambda on: messages.measure_crowds(on.client, on.sendmail, on.postfix, on.turns),
     "trips": lambda on: questions.measure_trips((on.sendmail, on.postfix)),
     "connections": lambda on: questions.measure_connections(on.sendmail, on.postfix),
     "profile": lambda on: profile.measure(on.client, on.sendmail, on.postfix, on.work),
@@ -62,7 +62,13 @@ def take(name: str, stage: Stage) -> dict[str, t.Any]:
     elapsed = time.perf_counter() - begin
     foreign = (busy() - ours(stage) - before) / elapsed / (os.cpu_count() or 1)
     say(f"{name}: {elapsed:.0f} s, others used {foreign:.0%} of the machine")
-    return {"figures": figures, "seconds": elapsed, "foreign": max(foreign, 0), **circumstances()}
+    return {
+        "figures": figures,
+        "turns": stage.turns,
+        "seconds": round(elapsed),
+        "foreign": max(foreign, 0),
+        **circumstances(),
+    }
 
 
 def circumstances() -> dict[str, t.Any]:
@@ -92,6 +98,9 @@ def arguments() -> argparse.Namespace:
     parser.add_argument(
         "--keep", action="store_true", help="leave the hosts for the next run, which deploys again"
     )
+    parser.add_argument(
+        "--turns", type=int, default=5, help="how often to repeat what is timed; default: 5"
+    )
     chosen = parser.parse_args()
     if unknown := set(chosen.measures) - set(everything):
         parser.error(f"unknown: {', '.join(sorted(unknown))}")
@@ -102,7 +111,7 @@ def arguments() -> argparse.Namespace:
 def run(chosen: argparse.Namespace, work: Path) -> None:
     """Bring the hosts up, measure, and write what was found."""
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
-    stage = Stage(work)
+    stage = Stage(work, chosen.turns)
     if "deployment" not in chosen.measures and stage.is_ready():
         say("deploying to the hosts of the last run ...")
         stage.deploy_again()

@@ -15,7 +15,6 @@ from bench.hosts import FOLDER, RUN, Host
 from bench.servers import Postfix, Sendmail
 
 COUNT = 20_000
-REPETITIONS = 5
 STATEMENT = "SELECT value FROM mail.aliases WHERE lookup_key = $1"
 FUNCTION = "SELECT * FROM mail.lookup_aliases($1)"
 SOCKET = "host=/var/run/postgresql dbname=sendmail user=sendmail"
@@ -104,7 +103,9 @@ def ask(one: Contender, keys: list[str], work: Path, cpu: int | None) -> tuple[f
     return count / (whole.wall - start.wall), (whole.cpu - start.cpu) / count * 1e6
 
 
-def measure(sendmail: Sendmail, postfix: Postfix, exim: Host, work: Path) -> dict[str, t.Any]:
+def measure(
+    sendmail: Sendmail, postfix: Postfix, exim: Host, work: Path, turns: int
+) -> dict[str, t.Any]:
     """Let all of them answer in turn, on one processor and on all."""
     postfix.use("direct")
     sendmail.use("direct")
@@ -115,14 +116,14 @@ def measure(sendmail: Sendmail, postfix: Postfix, exim: Host, work: Path) -> dic
         allowed = [str(n) for n in (os.sched_getaffinity(0) if cpu is None else [cpu])]
         for host in hosts:
             host.run("python3", "-c", PIN, *allowed)
-        results[way] = repeat(everyone, work, cpu)
-    return {"count": COUNT, "rows": rows.COUNT, **results}
+        results[way] = repeat(everyone, work, cpu, turns)
+    return {"count": COUNT, "rows": rows.COUNT, "turns": turns, **results}
 
 
-def repeat(everyone: list[Contender], work: Path, cpu: int | None) -> dict[str, t.Any]:
+def repeat(everyone: list[Contender], work: Path, cpu: int | None, turns: int) -> dict[str, t.Any]:
     """Take turns; a ratio is formed within a turn."""
     turns: list[dict[str, tuple[float, float]]] = []
-    for turn in range(REPETITIONS):
+    for turn in range(turns):
         numbers = random.Random(turn).sample(range(rows.COUNT), COUNT)  # noqa: S311
         keys = [f"bench{n}" for n in numbers]
         turns.append({one.name: ask(one, keys, work, cpu) for one in everyone})

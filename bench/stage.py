@@ -20,9 +20,10 @@ PACKAGES = Path("~/.cache/sqlmail.sendmail").expanduser()
 class Stage:
     """All hosts of the benchmark."""
 
-    def __init__(self, work: Path) -> None:
+    def __init__(self, work: Path, turns: int) -> None:
         """Name them; nothing is started."""
         self.work = work
+        self.turns = turns
         self.sendmail = Sendmail()
         self.postfix = Postfix()
         self.exim = hosts.Host("exim")
@@ -42,6 +43,7 @@ class Stage:
 
     def deploy_again(self) -> None:
         """Bring the host that was kept to the state of this checkout."""
+        self.sendmail.ask_dns(True)
         hosts.play(self.work, SITE)
         self.sendmail.adopt()
 
