@@ -84,7 +84,7 @@ def changed(host: Machine, path: str, change: Callable[[str], str]) -> Iterator[
 
 
 @contextlib.contextmanager
-def service(host: Machine, **parameters: str) -> Iterator[None]:
+def service(machine: Machine, **parameters: str) -> Iterator[None]:
     """Change parameters of the libpq service that the maps name."""
 
     def change(text: str) -> str:
@@ -94,7 +94,7 @@ def service(host: Machine, **parameters: str) -> Iterator[None]:
             block = re.sub(rf"(?m)^{name}=.*\n", "", block) + f"{name}={value}\n"
         return f"{head}[{READER}]\n{block}# END{end}"
 
-    with changed(host, SERVICE, change):
+    with changed(machine, SERVICE, change):
         yield
 
 
