@@ -108,26 +108,30 @@ def arguments() -> argparse.Namespace:
     return chosen
 
 
+def keep(results: dict[str, t.Any], name: str, result: dict[str, t.Any]) -> None:
+    """Store a result at once: it stays found if a later measure fails."""
+    results[name] = result
+    RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+
+
 def run(chosen: argparse.Namespace, work: Path) -> None:
     """Bring the hosts up, measure, and write what was found."""
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     stage = Stage(work, chosen.turns)
-    if "deployment" not in chosen.measures and stage.is_ready():
+    if stage.is_ready() and "deployment" not in chosen.measures:
         say("deploying to the hosts of the last run ...")
         stage.deploy_again()
     else:
-        say("deploying to a bare host, twice ...")
-        figures = stage.deploy()
+        say("deploying to a bare host ...")
         if "deployment" in chosen.measures:
-            results["deployment"] = {"figures": figures, **circumstances()}
+            keep(results, "deployment", {"figures": stage.deploy_twice(), **circumstances()})
+        else:
+            stage.deploy()
         say("installing the peers ...")
         stage.prepare()
     for name in chosen.measures:
         if name in MEASURES:
-            results[name] = take(name, stage)
-            # What was found stays found if a later measure fails.
-            RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
-    RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+            keep(results, name, take(name, stage))
     report.write(results)
     plot.draw(results)
     print(report.summary(results, chosen.measures))

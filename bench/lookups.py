@@ -122,17 +122,17 @@ def measure(
 
 def repeat(everyone: list[Contender], work: Path, cpu: int | None, turns: int) -> dict[str, t.Any]:
     """Take turns; a ratio is formed within a turn."""
-    turns: list[dict[str, tuple[float, float]]] = []
+    taken: list[dict[str, tuple[float, float]]] = []
     for turn in range(turns):
         numbers = random.Random(turn).sample(range(rows.COUNT), COUNT)  # noqa: S311
         keys = [f"bench{n}" for n in numbers]
-        turns.append({one.name: ask(one, keys, work, cpu) for one in everyone})
+        taken.append({one.name: ask(one, keys, work, cpu) for one in everyone})
     return {
         one.name: {
-            "rate": statistics.median(turn[one.name][0] for turn in turns),
-            "cpu_us": statistics.median(turn[one.name][1] for turn in turns),
-            "ratio": statistics.median(turn[one.name][0] / turn[one.limit][0] for turn in turns),
-            "ratios": sorted(round(turn[one.name][0] / turn[one.limit][0], 3) for turn in turns),
+            "rate": statistics.median(turn[one.name][0] for turn in taken),
+            "cpu_us": statistics.median(turn[one.name][1] for turn in taken),
+            "ratio": statistics.median(turn[one.name][0] / turn[one.limit][0] for turn in taken),
+            "ratios": sorted(round(turn[one.name][0] / turn[one.limit][0], 3) for turn in taken),
         }
         for one in everyone
     }
