@@ -104,7 +104,7 @@ class Host:
             process = subprocess.Popen(
                 self.command(*argv, cpu=cpu), stdin=source, stdout=sink, stderr=subprocess.STDOUT
             )
-            _, status, usage = os.wait4(process.pid, 0)
+            _pid, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - begin
         process.returncode = os.waitstatus_to_exitcode(status)
         if process.returncode:

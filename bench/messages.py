@@ -77,7 +77,7 @@ def take_turns(
 ) -> dict[str, dict[str, t.Any]]:
     """Measure each variant once in each turn; ratios are formed within a turn."""
     taken: list[dict[str, Outcome]] = []
-    for _ in range(turns):
+    for _turn in range(turns):
         turn = {}
         for server, maps in variants:
             server.use(maps)

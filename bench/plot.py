@@ -57,7 +57,7 @@ def draw(results: dict[str, t.Any]) -> None:
     if not chosen:
         return
     mpl.rcParams.update({"svg.hashsalt": "sqlmail", "svg.fonttype": "none", "font.size": 9})
-    heights = [len(values) + 1.2 for _, values, _ in chosen]
+    heights = [len(values) + 1.2 for _title, values, _limit in chosen]
     figure, every = pyplot.subplots(
         len(chosen), figsize=(8, 0.32 * sum(heights)), height_ratios=heights, squeeze=False
     )

@@ -49,7 +49,7 @@ def converse(
                 session.starttls(context=context)
                 session.login(*login)
             for n in range(first, first + messages):
-                local_part, _, domain = rows.RECIPIENT.partition("@")
+                local_part, _at, domain = rows.RECIPIENT.partition("@")
                 recipient = f"{local_part}{n}@{domain}"
                 text = f"From: <{rows.SENDER}>\r\nTo: <{recipient}>\r\nSubject: {n}\r\n\r\n.\r\n"
                 session.sendmail(rows.SENDER, [recipient], text)

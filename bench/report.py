@@ -343,7 +343,7 @@ def summary(results: Figures, measures: Iterable[str]) -> str:
 def write(results: Figures) -> None:
     """Put everything that is known between the markers of the page."""
     page = PAGE.read_text()
-    before, _, rest = page.partition(BEGIN)
-    _, _, after = rest.partition(END)
+    before, _begin, rest = page.partition(BEGIN)
+    _old, _end, after = rest.partition(END)
     found = [targets(results, SECTIONS), sections(results, SECTIONS)]
     PAGE.write_text("\n\n".join([before + BEGIN, *found, END + after]))

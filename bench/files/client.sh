@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sends the mail (smtp-source is in Debian's package postfix) and compiles pqlimit.
 export DEBIAN_FRONTEND=noninteractive
 apt-get -qq update

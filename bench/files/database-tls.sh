@@ -1,9 +1,10 @@
+# shellcheck shell=bash
 # PostgreSQL on 127.0.0.1 with TLS, verify-full and a client certificate, as the
 # collection has it between two hosts.
 umask 077
 mkdir -p /etc/sqlmail-bench
 chmod 755 /etc/sqlmail-bench
-cd /etc/sqlmail-bench
+cd /etc/sqlmail-bench || exit
 new=(openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 30)
 "${new[@]}" -subj /CN=bench-ca -keyout ca.key -out ca.crt
 "${new[@]}" -subj /CN=localhost -addext subjectAltName=DNS:localhost \

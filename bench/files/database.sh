@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # A database like the collection's, for a peer: the columns that lookups need.
 export DEBIAN_FRONTEND=noninteractive
 apt-get -qq update

@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Exim with PostgreSQL lookups; only `exim -be` is asked, no daemon runs.
 export DEBIAN_FRONTEND=noninteractive
 apt-get -qq install --yes --no-install-recommends exim4-daemon-heavy >/dev/null

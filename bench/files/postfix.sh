@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Postfix with maps in PostgreSQL and in files.
 export DEBIAN_FRONTEND=noninteractive
 apt-get -qq install --yes --no-install-recommends postfix postfix-pgsql postfix-lmdb >/dev/null

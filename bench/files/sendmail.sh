@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # What the deployed host gets for the benchmark: other ways to its database, one
 # of them through PgBouncer in transaction mode.
 export DEBIAN_FRONTEND=noninteractive

@@ -38,7 +38,7 @@ def connection():
 
 def answer(request: str) -> str:
     """Look one key up."""
-    name, _, key = request.partition(" ")
+    name, _blank, key = request.partition(" ")
     with connection() as lent, lent.cursor() as cursor:
         cursor.execute(
             f"SELECT value FROM mail.{TABLES[name.lower()]} WHERE lookup_key = %s", (key,)

@@ -374,6 +374,7 @@ def class_at_start(host: Machine) -> Iterator[Seen | None]:
     yield None
     done = host.attempt("sendmail", f"-C{path}", "-bt", text="$={words}\n")
     words = {"alpha", "beta"} & set(done.stdout.decode().split())
+    assert done.returncode or words == {"alpha", "beta"}, done
     yield Seen(f"exit {done.returncode}" if done.returncode else " ".join(sorted(words)))
     assert {"alpha", "beta"} <= set(
         host.run("sendmail", f"-C{path}", "-bt", text="$={words}\n").split()

@@ -408,6 +408,7 @@ def slots_used_up(host: Machine) -> Iterator[None]:
     cut(host)
     with background(host, "python3", "-c", OCCUPY, ready="full"):
         yield
+    wait_until(lambda: not host.backends("mailadmin"))
 
 
 @fault("out of memory")

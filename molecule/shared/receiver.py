@@ -33,7 +33,7 @@ class Session(socketserver.StreamRequestHandler):
         self.user, self.secure, self.sender, self.recipients = None, False, None, []
         self.say("220 elsewhere.example ESMTP")
         while line := self.hear():
-            verb, _, rest = line.partition(" ")
+            verb, _blank, rest = line.partition(" ")
             if verb.upper() == "QUIT":
                 self.say("221 bye")
                 return
@@ -53,7 +53,7 @@ class Session(socketserver.StreamRequestHandler):
         self.wfile = self.connection.makefile("wb")
 
     def do_auth(self, rest):
-        _mechanism, _, initial = rest.partition(" ")
+        _mechanism, _blank, initial = rest.partition(" ")
         if not initial:
             self.say("334 ")
             initial = self.hear()

@@ -45,7 +45,7 @@ def test_sessions_make_no_connections_of_their_own(
     before = database.backends()
     assert before
     with contextlib.ExitStack() as stack:
-        for _ in range(8):
+        for _session in range(8):
             assert stack.enter_context(mta.smtp()).ask(recipient).accepted
         assert database.backends() == before
     assert database.backends() == before
