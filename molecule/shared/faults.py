@@ -105,6 +105,7 @@ def stand_in(
     """Let other functions answer the lookups, in PL/pgSQL; ``$1`` is the key.
 
     The real ones wait in another schema and come back as they were, rights included.
+    If it is not all of them, nothing is foretold: every map is asked by itself.
     """
     admin(
         host,
@@ -118,12 +119,20 @@ def stand_in(
             FOR lookup IN
                 SELECT oid, proname, pg_get_function_identity_arguments(oid) AS arguments
                 FROM pg_proc
-                WHERE pronamespace = 'mail'::regnamespace AND proname LIKE 'lookup\\_{only}'
+                WHERE pronamespace = 'mail'::regnamespace
+                    AND (proname LIKE 'lookup\\_{only}' OR proname = 'lookup_ahead')
             LOOP
                 EXECUTE format('ALTER FUNCTION %s SET SCHEMA {KEPT}', lookup.oid::regprocedure);
-                EXECUTE format(
-                    'CREATE FUNCTION mail.%I(%s) RETURNS {returns} LANGUAGE plpgsql AS %L',
-                    lookup.proname, lookup.arguments, $body${body}$body$);
+                IF lookup.proname LIKE 'lookup\\_{only}' THEN
+                    EXECUTE format(
+                        'CREATE FUNCTION mail.%I(%s) RETURNS {returns} LANGUAGE plpgsql AS %L',
+                        lookup.proname, lookup.arguments, $body${body}$body$);
+                ELSE
+                    EXECUTE format(
+                        'CREATE FUNCTION mail.%I(%s) RETURNS TABLE (a text, b text, c text)'
+                        ' LANGUAGE plpgsql AS %L',
+                        lookup.proname, lookup.arguments, 'BEGIN END');
+                END IF;
                 EXECUTE format(
                     'GRANT EXECUTE ON FUNCTION mail.%I TO sqlmail_reader', lookup.proname);
             END LOOP;
