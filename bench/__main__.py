@@ -110,8 +110,9 @@ def arguments() -> argparse.Namespace:
 
 def keep(results: dict[str, t.Any], name: str, result: dict[str, t.Any]) -> None:
     """Store a result at once: it stays found if a later measure fails."""
-    results[name] = result
-    RESULTS.write_text(json.dumps(results, indent=1, sort_keys=True) + "\n")
+    # Nobody wants to read all digits of a float, nor their differences.
+    results[name] = json.loads(json.dumps(result), parse_float=lambda text: round(float(text), 3))
+    RESULTS.write_text(json.dumps(results, indent=1) + "\n")
 
 
 def run(chosen: argparse.Namespace, work: Path) -> None:

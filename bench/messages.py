@@ -93,14 +93,19 @@ def take_turns(
                 turn[name].cpu_ms / turn[files_of(name)].cpu_ms for turn in taken
             ),
             "rate_to_files": statistics.median(
-                turn[name].rate / turn[files_of(name)].rate for turn in taken
+                over(turn[name].rate, turn[files_of(name)].rate) for turn in taken
             ),
             "rate_to_postfix": statistics.median(
-                turn[name].rate / turn["postfix direct"].rate for turn in taken
+                over(turn[name].rate, turn["postfix direct"].rate) for turn in taken
             ),
         }
         for name in taken[0]
     }
+
+
+def over(one: float, other: float) -> float:
+    """Divide; a server that delivered nothing is beaten by any other."""
+    return one / other if other else float("inf")
 
 
 def files_of(variant: str) -> str:

@@ -16,9 +16,10 @@ OURS, THEIRS, MARK = "#1f5fa8", "#b0b0b0", "#444444"
 
 
 def bars(axes: Axes, title: str, values: dict[str, float], target: float | None) -> None:
-    """Draw one panel: the server's own bars stand out."""
+    """Draw one panel; what the collection deploys stands out."""
     names = list(values)[::-1]
-    colours = [OURS if name.startswith("sendmail") else THEIRS for name in names]
+    peers = ("Postfix", "postfix", "Exim", "sendmail socket")
+    colours = [THEIRS if name.startswith(peers) else OURS for name in names]
     drawn = axes.barh(names, [values[name] for name in names], color=colours, height=0.6)
     axes.bar_label(drawn, fmt="%.2f", padding=3)
     axes.margins(x=0.15)

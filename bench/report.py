@@ -322,6 +322,7 @@ def origin(result: Figures) -> str:
     """Say when, where and how undisturbed it was measured."""
     text = f"{result['date']}, commit {result['commit']}, {result['machine']}"
     if "foreign" in result:
+        text += f"; turns: {result.get('turns', 1)}"
         text += f"; other programs used {result['foreign']:.0%} of the machine meanwhile"
     return text + "."
 
