@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 from shared.machine import Machine
 from shared.smtp import Smtp
 from shared.waiting import wait_until
@@ -25,6 +27,43 @@ def test_a_session_has_one_backend_and_an_idle_daemon_none(mta: Machine, databas
             touch_all_maps(second, mta.domain)
             assert len(database.backends()) == 2
     wait_until(lambda: not database.backends())
+
+
+def counted(machine: Machine) -> Counter[str]:
+    """What all maps of the host have counted together since they were deployed."""
+    header, *maps = machine.run("pgsqlmap-stat").splitlines()
+    total: Counter[str] = Counter()
+    for line in maps:
+        total.update(dict(zip(header.split()[1:], map(int, line.split()[1:]), strict=True)))
+    return total
+
+
+def test_a_message_asks_little_and_the_counters_tell(
+    mta: Machine, demo: tuple[str, str], letter: str, subject: str
+) -> None:
+    before = counted(mta)
+    with mta.smtp(587, tls=True, auth=demo) as session:
+        me = f"demo@{mta.domain}"
+        assert session.offer(me, letter, sender=me).accepted, session.heard
+    mta.delivered("demo", subject)
+    # The process that delivers counts before it is gone.
+    after = wait_until(lambda: (now := counted(mta))["connects"] >= before["connects"] + 2 and now)
+    assert after["lookups"] - before["lookups"] > 40
+    assert after["asked"] - before["asked"] <= 12
+    assert after["connects"] - before["connects"] <= 2
+    assert after["failed"] == before["failed"]
+
+
+def test_nothing_is_remembered_from_one_command_to_the_next(mta: Machine) -> None:
+    recipient = f"remembered@{mta.domain}"
+    with mta.kept("aliases"), mta.smtp() as session:
+        assert session.mail_from().accepted
+        for _turn in range(3):
+            assert session.rcpt_to(recipient).refused
+            mta.sql("INSERT INTO aliases VALUES ('remembered', 'demo');")
+            assert session.rcpt_to(recipient).accepted
+            mta.sql("DELETE FROM aliases WHERE key = 'remembered';")
+        assert session.rcpt_to(recipient).refused
 
 
 def test_mail_waits_while_postgresql_is_away_and_flows_when_it_is_back(
