@@ -215,7 +215,7 @@ def mail(host: Machine) -> Iterator[Seen | None]:
     """Name the sender in an open session."""
     with host.smtp() as session:
         yield None
-        yield Seen(said(session.mail_from(f"demo@{DOMAIN}")))
+        yield Seen(said(session.mail_from("someone@old.example")))
         wait_until(lambda: session.say("RSET").accepted and session.mail_from().accepted)
 
 
