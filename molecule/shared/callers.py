@@ -215,7 +215,7 @@ def mail(host: Machine) -> Iterator[Seen | None]:
     """Name the sender in an open session."""
     with host.smtp() as session:
         yield None
-        yield Seen(said(session.mail_from(f"demo@{DOMAIN}")))
+        yield Seen(said(session.mail_from("someone@old.example")))
         wait_until(lambda: session.say("RSET").accepted and session.mail_from().accepted)
 
 
@@ -369,7 +369,7 @@ def sender(host: Machine) -> Iterator[Seen | None]:
 def class_at_start(host: Machine) -> Iterator[Seen | None]:
     """Start sendmail with an optional class that is loaded from the database."""
     path = f"/root/{secrets.token_hex(8)}.cf"
-    line = 'F{words}-o class-words@pgsql:-H "service=sendmail" -F mail.lookup_aliases -f -c 1 -l 1'
+    line = 'F{words}-o class-words@pgsql:-H "service=sendmail" -F mail.lookup_aliases -f -c 2 -l 2'
     host.run("tee", path, text=host.run("cat", "/etc/mail/sendmail.cf") + line + "\n")
     yield None
     done = host.attempt("sendmail", f"-C{path}", "-bt", text="$={words}\n")

@@ -458,6 +458,7 @@ partial("virtual users alone", "virtualusers", *SESSION, "virtual users", "queue
 partial("mailertable alone", "mailertable", *SESSION, "route, AUTH")
 partial("genericstable alone", "genericstable", *SESSION, "route, AUTH", "From", "rule set 2")
 partial("domaintable alone", "domaintable", *SESSION, "route, AUTH", "From", "sender")
+partial("old.example alone", "domaintable", "MAIL", "sender", keys="$1 = 'old.example'")
 partial("one alias of several", "aliases", "aliases", keys="$1 = 'postbox'")
 partial("owner-list alone", "aliases", "owner", keys="$1 = 'owner-list'")
 partial("AuthInfo alone", "access", "route, AUTH", keys="$1 ILIKE 'AuthInfo:%'")
