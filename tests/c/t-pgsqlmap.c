@@ -542,7 +542,7 @@ test_accepted()
 	for (i = 0; i < NITEMS(cases); i++)
 	{
 		map = newmap(0L, "%s", cases[i].a_args);
-		CASE(cases[i].a_args, same(spec(map)->pgs_ask.pgq_sql, cases[i].a_sql));
+		CASE(cases[i].a_args, same(spec(map)->pgs_ask->pgq_sql, cases[i].a_sql));
 		CASE(cases[i].a_args, spec(map)->pgs_ncols == cases[i].a_cols);
 		CASE(cases[i].a_args, wire(map)->pgw_conn == NULL);
 	}
@@ -789,7 +789,7 @@ test_defaults()
 	SM_TEST(spec(map)->pgs_connect == 3 && spec(map)->pgs_limit == 4);
 	SM_TEST(spec(map)->pgs_named && spec(map)->pgs_maxrows == 9);
 	SM_TEST(spec(map)->pgs_colsep == ';');
-	SM_TEST(same(spec(map)->pgs_askahead.pgq_sql,
+	SM_TEST(same(spec(map)->pgs_askahead->pgq_sql,
 		     "SELECT * FROM \"ahead\"($1,$2,$3,$4,$5)"));
 	map = newmap(0L, "-H host=e -F f -c 8");
 	SM_TEST(same(wire(map)->pgw_label, "host=e"));
@@ -846,7 +846,7 @@ test_lengths()
 				if (pgsqlmap_parseargs(&map, args))
 				{
 					accepted++;
-					end = spec(&map)->pgs_ask.pgq_sql;
+					end = spec(&map)->pgs_ask->pgq_sql;
 					if (strlen(end) >= MAXLINE)
 						wrong++;
 					end += strlen(end) - 4;
@@ -1436,6 +1436,12 @@ test_named(conninfo)
 		     conninfo);
 	SM_TEST(answers(map, "", "1"));
 	SM_TEST(answers(map, "", "1"));
+
+	/* another map that asks the same has the same statement */
+	map = newmap(0L, "-H \"%s application_name=named\" -F t.prepared -e -f",
+		     conninfo);
+	SM_TEST(answers(map, "", "1"));
+	SM_TEST(!wire(map)->pgw_unnamed);
 	grows = newmap(0L, "-H \"%s application_name=named\" -b t.grows -k key -v value -e",
 		       conninfo);
 	SM_TEST(answers(grows, "a", "old"));

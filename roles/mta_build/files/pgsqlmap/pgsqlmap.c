@@ -84,6 +84,7 @@ struct pgsqlmap_wire
 	PGSQLMAP_WIRE	*pgw_next;	/* next target */
 	char		*pgw_target;	/* conninfo in libpq's own order */
 	char		*pgw_label;	/* what logs may show of it */
+	PGSQLMAP_QUERY	*pgw_queries;	/* what is asked there */
 	PGSQLMAP_HOST	*pgw_hosts;	/* NULL: one host, or not known yet */
 	int		pgw_nhosts;	/* 0: not known yet */
 	int		pgw_first;	/* host to begin with */
@@ -98,9 +99,10 @@ struct pgsqlmap_wire
 	char		pgw_reason[256];	/* of the last failure */
 };
 
-/* one statement */
+/* one statement; maps that ask the same share it, prepared or not */
 struct pgsqlmap_query
 {
+	PGSQLMAP_QUERY	*pgq_next;	/* next of the target */
 	char		*pgq_sql;
 	int		pgq_nparams;
 	char		pgq_name[32];	/* if it is prepared */
@@ -128,8 +130,8 @@ struct pgsqlmap_spec
 	int		pgs_limit;	/* -l, seconds */
 	int		pgs_idle;	/* -i, seconds; 0: never */
 	int		pgs_ncols;	/* columns of the value */
-	PGSQLMAP_QUERY	pgs_ask;	/* for one key */
-	PGSQLMAP_QUERY	pgs_askahead;	/* for a key and what follows it */
+	PGSQLMAP_QUERY	*pgs_ask;	/* for one key */
+	PGSQLMAP_QUERY	*pgs_askahead;	/* for a key and what follows it */
 	PGSQLMAP_WIRE	*pgs_wire;	/* where it is asked */
 	PGSQLMAP_STAT	*pgs_stat;	/* its counters; NULL: none */
 };
@@ -191,7 +193,8 @@ static bool	pgsqlmap_number __P((MAP *, int, const char *, int, int *));
 static bool	pgsqlmap_flags __P((MAP *, PGSQLMAP_SPEC *, char *));
 static PGSQLMAP_SPEC	*pgsqlmap_defaults __P((void));
 static int	pgsqlmap_count __P((const char *));
-static void	pgsqlmap_name __P((PGSQLMAP_QUERY *, const char *, int));
+static PGSQLMAP_QUERY	*pgsqlmap_query __P((PGSQLMAP_WIRE *,
+					const char *, int));
 static bool	pgsqlmap_sql __P((MAP *, PGSQLMAP_SPEC *, int));
 static int	pgsqlmap_status __P((const PGSQLMAP_SPEC *, int, long));
 static void	pgsqlmap_complain __P((MAP *, const PGSQLMAP_SPEC *,
@@ -1626,36 +1629,45 @@ pgsqlmap_count(names)
 }
 
 /*
-**  PGSQLMAP_NAME -- make a query of its text
+**  PGSQLMAP_QUERY -- find or make a query of a target
 **
 **	The name under which it may be prepared follows from the text, so
 **	that processes which share a session through a pooler can never mean
 **	different queries by one name.
 **
 **	Parameters:
-**		query -- the query.
-**		sql -- its text.
+**		w -- the target.
+**		sql -- text of the query.
 **		nparams -- how many parameters stand in it.
 **
 **	Returns:
-**		none.
+**		the query.
 */
 
-static void
-pgsqlmap_name(query, sql, nparams)
-	PGSQLMAP_QUERY *query;
+static PGSQLMAP_QUERY *
+pgsqlmap_query(w, sql, nparams)
+	PGSQLMAP_WIRE *w;
 	const char *sql;
 	int nparams;
 {
+	PGSQLMAP_QUERY *query;
 	unsigned int a, b;
 
+	for (query = w->pgw_queries; query != NULL; query = query->pgq_next)
+	{
+		if (strcmp(query->pgq_sql, sql) == 0)
+			return query;
+	}
+	query = (PGSQLMAP_QUERY *) sm_malloc_x(sizeof(*query));
 	pgsqlmap_hash(sql, &a, &b);
-	SM_FREE(query->pgq_sql);
 	query->pgq_sql = newstr(sql);
 	query->pgq_nparams = nparams;
 	query->pgq_serial = 0;
 	(void) sm_snprintf(query->pgq_name, sizeof(query->pgq_name),
 			   "pgsqlmap_%08x%08x", a, b);
+	query->pgq_next = w->pgw_queries;
+	w->pgw_queries = query;
+	return query;
 }
 
 /*
@@ -1663,7 +1675,8 @@ pgsqlmap_name(query, sql, nparams)
 **
 **	Parameters:
 **		map -- the map, for the complaint.
-**		spec -- its flags; pgs_ask and pgs_askahead are set.
+**		spec -- its flags and target; pgs_ask and pgs_askahead are
+**			set.
 **		nparams -- how many parameters a function is given.
 **
 **	Returns:
@@ -1736,7 +1749,7 @@ pgsqlmap_sql(map, spec, nparams)
 			map->map_mname);
 		return false;
 	}
-	pgsqlmap_name(&spec->pgs_ask, buf, nparams);
+	spec->pgs_ask = pgsqlmap_query(spec->pgs_wire, buf, nparams);
 
 	if (spec->pgs_ahead == NULL)
 		return true;
@@ -1749,7 +1762,7 @@ pgsqlmap_sql(map, spec, nparams)
 		return false;
 	}
 	(void) sm_strlcpy(q, "($1,$2,$3,$4,$5)", 17);
-	pgsqlmap_name(&spec->pgs_askahead, buf, 5);
+	spec->pgs_askahead = pgsqlmap_query(spec->pgs_wire, buf, 5);
 	return true;
 }
 
@@ -2105,9 +2118,6 @@ pgsqlmap_parseargs(map, args)
 	}
 	if (spec->pgs_ncols > 1)
 		spec->pgs_ahead = NULL;	/* it returns one column */
-	if (!pgsqlmap_sql(map, spec, pgsqlmap_count(spec->pgs_keycols)))
-		return false;
-
 	target = pgsqlmap_wire_normal(spec->pgs_conninfo, &label, &err);
 	if (target == NULL)
 	{
@@ -2117,6 +2127,8 @@ pgsqlmap_parseargs(map, args)
 		return false;
 	}
 	w = spec->pgs_wire = pgsqlmap_wire_find(target, label);
+	if (!pgsqlmap_sql(map, spec, pgsqlmap_count(spec->pgs_keycols)))
+		return false;
 	if (spec->pgs_idle > 0 &&
 	    (w->pgw_idle == 0 || spec->pgs_idle < w->pgw_idle))
 		w->pgw_idle = spec->pgs_idle;
@@ -2130,7 +2142,7 @@ pgsqlmap_parseargs(map, args)
 	}
 	if (tTd(38, 3))
 		sm_dprintf("pgsqlmap_parseargs(%s): %s at %s\n",
-			map->map_mname, spec->pgs_ask.pgq_sql, map->map_file);
+			map->map_mname, spec->pgs_ask->pgq_sql, map->map_file);
 	return true;
 }
 
@@ -2416,7 +2428,7 @@ pgsqlmap_ask(map, spec, params, valuep)
 	int rows, status = EX_TEMPFAIL;
 
 	*valuep = NULL;
-	res = pgsqlmap_wire_query(spec->pgs_wire, &spec->pgs_ask, params,
+	res = pgsqlmap_wire_query(spec->pgs_wire, spec->pgs_ask, params,
 				  spec->pgs_named, spec->pgs_connect,
 				  spec->pgs_limit);
 	if (res == NULL || PQresultStatus(res) != PGRES_TUPLES_OK)
@@ -2500,7 +2512,7 @@ pgsqlmap_askahead(map, spec, key, valuep)
 		if (params[i + 2] != NULL && !pgsqlmap_utf8(params[i + 2]))
 			params[i + 2] = NULL;
 	}
-	res = pgsqlmap_wire_query(spec->pgs_wire, &spec->pgs_askahead, params,
+	res = pgsqlmap_wire_query(spec->pgs_wire, spec->pgs_askahead, params,
 				  spec->pgs_named, spec->pgs_connect,
 				  spec->pgs_limit);
 	if (res == NULL || PQresultStatus(res) != PGRES_TUPLES_OK)
@@ -2626,10 +2638,10 @@ pgsqlmap_lookup(map, name, av, statp)
 		 (*statp = pgsqlmap_askahead(map, spec, params[0], &value)) !=
 		 EX_UNAVAILABLE)
 		/* EMPTY */;
-	else if (n != spec->pgs_ask.pgq_nparams &&
+	else if (n != spec->pgs_ask->pgq_nparams &&
 		 spec->pgs_function == NULL)
 		*statp = EX_NOTFOUND;	/* a column without a value */
-	else if (n != spec->pgs_ask.pgq_nparams && !pgsqlmap_sql(map, spec, n))
+	else if (n != spec->pgs_ask->pgq_nparams && !pgsqlmap_sql(map, spec, n))
 		*statp = EX_TEMPFAIL;	/* cannot be, it could for one key */
 	else
 	{
