@@ -142,13 +142,16 @@ TARGETS = [
         )
         for way in ("direct", "pooled")
     ),
-    Target(
-        "messages",
-        "CPU per message over file maps, TCP with TLS",
-        1.30,
-        False,
-        variant("sendmail tls", "cpu_to_files"),
-        variants("cpu_to_files", Postfix="postfix tls"),
+    *(
+        Target(
+            "messages",
+            f"CPU per message over file maps, TCP with TLS, {way}",
+            1.30,
+            False,
+            variant(f"sendmail {maps}", "cpu_to_files"),
+            variants("cpu_to_files", Postfix="postfix tls"),
+        )
+        for way, maps in (("direct", "tls"), ("pooled", "pooled-tls"))
     ),
     Target(
         "connections",

@@ -106,8 +106,8 @@ class Sendmail(Server):
 
     def setup(self) -> None:
         """Add the other ways to the database, and the same rows in files."""
-        self.host.script("sendmail.sh")
         self.host.script("database-tls.sh")
+        self.host.script("sendmail.sh")
         self.service("socketmap", f"{RUN}/socketmap", "service=bench-direct")
         self.service("relay", f"{RUN}/.s.PGSQL.5432", TRIPS)
         rows.load(self.host, "key, value")

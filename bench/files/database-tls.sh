@@ -7,7 +7,7 @@ chmod 755 /etc/sqlmail-bench
 cd /etc/sqlmail-bench || exit
 new=(openssl req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -noenc -days 30)
 "${new[@]}" -subj /CN=bench-ca -keyout ca.key -out ca.crt
-"${new[@]}" -subj /CN=localhost -addext subjectAltName=DNS:localhost \
+"${new[@]}" -subj /CN=localhost -addext subjectAltName=DNS:localhost,IP:127.0.0.1 \
     -addext basicConstraints=CA:false -keyout server.key -out server.crt -CA ca.crt -CAkey ca.key
 "${new[@]}" -subj /CN=sendmail -addext basicConstraints=CA:false \
     -keyout client.key -out client.crt -CA ca.crt -CAkey ca.key

@@ -10,6 +10,7 @@ systemctl reload postgresql
 cat >/etc/pgbouncer/pgbouncer.ini <<CONF
 [databases]
 sendmail = host=/var/run/postgresql dbname=sendmail user=sendmail min_pool_size=10
+tls = host=127.0.0.1 dbname=sendmail user=sendmail min_pool_size=10
 [pgbouncer]
 unix_socket_dir = /var/run/postgresql
 listen_port = 6432
@@ -19,10 +20,15 @@ pool_mode = transaction
 default_pool_size = 10
 max_client_conn = 1000
 max_prepared_statements = 100
+server_tls_sslmode = verify-full
+server_tls_ca_file = /etc/sqlmail-bench/ca.crt
+server_tls_cert_file = /etc/sqlmail-bench/client.crt
+server_tls_key_file = /etc/pgbouncer/client.key
 log_connections = 0
 log_disconnections = 0
 CONF
 echo '"sendmail" ""' >/etc/pgbouncer/userlist.txt
+install -m 600 /etc/sqlmail-bench/client.key /etc/pgbouncer/client.key
 chown -R postgres:postgres /etc/pgbouncer
 mkdir -p /etc/systemd/system/pgbouncer.service.d
 printf '[Service]\nLimitNOFILE=4096\n' >/etc/systemd/system/pgbouncer.service.d/bench.conf
@@ -38,6 +44,11 @@ user=sendmail
 host=/var/run/postgresql
 port=6432
 dbname=sendmail
+user=sendmail
+[bench-pooled-tls]
+host=/var/run/postgresql
+port=6432
+dbname=tls
 user=sendmail
 [bench-counted]
 host=/run/sqlmail-bench
