@@ -1359,6 +1359,8 @@ static void
 test_ahead()
 {
 	MAP *map, *tock, *plain, *strange;
+	ENVELOPE e;
+	ADDRESS to[3];
 	char first[MAXLINE];
 
 	map = newmap(0L, "-H \"%s\" -F t.tick -p t.ahead -z+", Socket);
@@ -1377,7 +1379,51 @@ test_ahead()
 	SM_TEST(ask(map, "a.none", NULL) == EX_NOTFOUND);
 	SM_TEST(answers(tock, "a", "client.example/192.0.2.1"));
 
+	/* a command tells its address, in the form that sendmail asks for */
+	pgsqlmap_command("RCPT TO:<@r.example,@s.example:a@b.example> NOTIFY=NEVER");
+	SM_TEST(ask(map, "a", NULL) == EX_OK);
+	SM_TEST(answers(tock, "a", "client.example/192.0.2.1/To:a@b.example"));
+	pgsqlmap_command("mail FROM:<\"a b\"@c.example>");
+	SM_TEST(ask(map, "a", NULL) == EX_OK);
+	SM_TEST(answers(tock, "a", "client.example/192.0.2.1"));
+	pgsqlmap_command("MAIL From:<a@c.example>");
+	SM_TEST(ask(map, "a", NULL) == EX_OK);
+	SM_TEST(answers(tock, "a", "client.example/192.0.2.1/From:a@c.example"));
+
+	/* it is told once, and only if something is asked */
+	SM_TEST(ask(map, "b", NULL) == EX_OK);
+	SM_TEST(answers(tock, "b", "client.example/192.0.2.1"));
+	pgsqlmap_command("MAIL From:<a@c.example>");
+	pgsqlmap_command("HELP");
+	SM_TEST(ask(map, "a", NULL) == EX_OK);
+	SM_TEST(answers(tock, "a", "client.example/192.0.2.1"));
+
+	/* a delivery is asked for before its process exists */
+	memset(&e, '\0', sizeof(e));
+	memset(to, '\0', sizeof(to));
+	e.e_from.q_paddr = "<a@c.example>";
+	e.e_sendqueue = &to[0];
+	to[0].q_paddr = "<list@d.example>";
+	to[0].q_next = &to[1];
+	to[1].q_paddr = "from-the-list";
+	to[1].q_alias = &to[0];
+	to[1].q_next = &to[2];
+	to[2].q_paddr = "joe";
+	pgsqlmap_delivery(&e);
+	pgsqlmap_under_way("sender", "<from-the-queue-file@c.example>");
+	SM_TEST(answers(tock, "", "client.example/192.0.2.1/sender:a@c.example\n\
+recipient:list@d.example\nrecipient:joe"));
+	SM_TEST(ask(map, "a", NULL) == EX_OK);
+	SM_TEST(answers(tock, "a", "client.example/192.0.2.1"));
+	pgsqlmap_forget();
+	pgsqlmap_under_way("sender", "<a@c.example>");
+	SM_TEST(ask(map, "a", NULL) == EX_OK);
+	SM_TEST(answers(tock, "a", "client.example/192.0.2.1/sender:a@c.example"));
+
 	/* not for a map that did not ask for it, nor for another server */
+	pgsqlmap_forget();
+	SM_TEST(ask(map, "a", NULL) == EX_OK);
+	(void) sm_strlcpy(first, Answer, sizeof(first));
 	SM_TEST(ask(plain, "a", NULL) == EX_NOTFOUND);
 	SM_TEST(ask(strange, "a", NULL) == EX_OK);
 	SM_TEST(!same(Answer, "client.example/192.0.2.1"));

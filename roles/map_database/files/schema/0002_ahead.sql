@@ -1,10 +1,10 @@
 -- Schema of the maps, second step: the questions of sendmail, foretold.
 --
 -- sendmail asks the access map label by label, and one command asks several
--- maps.  mail.lookup_ahead answers a question together with those that follow
--- it, so that a command costs few round trips.  It decides nothing: each answer
--- comes from the function of its map, and a question that it did not foretell
--- is asked by itself.
+-- maps about one address.  mail.lookup_ahead answers a question together with
+-- those that follow it, so that a command costs one round trip.  It decides
+-- nothing: each answer comes from the function of its map, and a question that
+-- it did not foretell is asked by itself.
 
 -- As in the first step, but the many keys without an address cost nothing.
 CREATE OR REPLACE FUNCTION mail.fold_access(entry text)
@@ -117,92 +117,175 @@ CREATE FUNCTION mail.lookup_access_ahead(keys text[])
     RETURNS TABLE (function text, key text, value text)
     LANGUAGE sql STABLE PARALLEL SAFE ROWS 24
 BEGIN ATOMIC
-    SELECT 'mail.lookup_access', foretold.key, entry.value
+    SELECT 'mail.lookup_access', foretold.key, entry.value::text
     FROM unnest(keys) AS foretold (key)
     LEFT JOIN mail.access AS entry
-        ON entry.lookup_key = mail.fold_access(foretold.key)
-    WHERE foretold.key NOT LIKE 'To:_%@_%'
-    UNION ALL
-    -- Only of a recipient does the function know more than the table.
-    SELECT 'mail.lookup_access', keys[1], answer.value
-    FROM (SELECT WHERE keys[1] LIKE 'To:_%@_%') AS question
-    LEFT JOIN LATERAL mail.lookup_access(keys[1]) AS answer (value) ON true;
+        ON entry.lookup_key = mail.fold_access(foretold.key);
 END;
 COMMENT ON FUNCTION mail.lookup_access_ahead(text[]) IS
-    'Verdicts of the access map for many keys at once.';
+    'Verdicts of the access map for many keys at once, none of them a virtual user.';
+
+CREATE FUNCTION mail.mailertable_keys_ahead(domain text)
+    RETURNS text[]
+    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
+AS $body$
+DECLARE
+    parents text[] := mail.parents(domain);
+    n CONSTANT integer := cardinality(parents);
+BEGIN
+    FOR i IN 2..n LOOP
+        parents[i] := '.' || parents[i];
+    END LOOP;
+    RETURN parents || '.'::text;
+END
+$body$;
+COMMENT ON FUNCTION mail.mailertable_keys_ahead(text) IS
+    'Keys of mailertable that sendmail asks for, one after the other, for a domain.';
 
 CREATE FUNCTION mail.lookup_ahead(
     asked_function text,
     asked text,
     client_name text,
     client_address text,
-    sender text
+    under_way text
 )
     RETURNS TABLE (function text, key text, value text)
     LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 40
 AS $body$
 DECLARE
-    domain CONSTANT text := substring(asked FROM '@([^@]*)$');
+    lines text[] := string_to_array(under_way, E'\n');
+    -- What a list of recipients or an alias has beyond this is asked by itself.
+    most CONSTANT integer := 100;
+    i integer := 0;
+    line text;
+    kind text;
+    address text;
+    domain text;
+    local_part text;
+    name text;
+    access_keys text[];
+    mailertable_keys text[];
+    genericstable_keys text[];
 BEGIN
-    CASE asked_function
-        WHEN 'mail.lookup_access' THEN
-            RETURN QUERY
-            SELECT foretold.*
-            FROM mail.lookup_access_ahead(
-                mail.access_keys_ahead(asked, client_name, client_address)
-            ) AS foretold;
-        WHEN 'mail.lookup_virtualusers' THEN
-            -- What is rewritten here is a sender first and a recipient later.
-            RETURN QUERY
-            SELECT asked_function, asked, answer.value
-            FROM (SELECT) AS question
-            LEFT JOIN LATERAL mail.lookup_virtualusers(asked) AS answer (value) ON true;
-            RETURN QUERY
-            SELECT foretold.*
-            FROM mail.lookup_access_ahead(
-                mail.access_keys_ahead(
-                    CASE WHEN sender IS NULL THEN 'From:' ELSE 'To:' END || asked, NULL, NULL
-                )
-            ) AS foretold;
-            IF sender IS NOT NULL AND domain IS NOT NULL THEN
-                RETURN QUERY
-                SELECT 'mail.lookup_aliases', foretold.key, answer.value
-                FROM unnest(ARRAY['', 'owner-']) AS prefix,
-                    concat(prefix, left(asked, -length(domain) - 1)) AS foretold (key)
-                LEFT JOIN LATERAL mail.lookup_aliases(foretold.key) AS answer (value) ON true;
+    -- What is asked of the addresses of a command, or of a message.
+    WHILE i < least(cardinality(lines), most) LOOP
+        i := i + 1;
+        line := lines[i];
+        CONTINUE WHEN line = ANY (lines[:i - 1]);
+        kind := split_part(line, ':', 1);
+        address := substr(line, length(kind) + 2);
+        domain := substring(address FROM '@([^@]*)$');
+        local_part := left(address, -length(domain) - 1);
+        IF kind IN ('From', 'To') THEN
+            access_keys := access_keys || mail.access_keys_ahead(line, NULL, NULL);
+        ELSIF kind = 'sender' THEN
+            genericstable_keys := ARRAY[address, '@' || domain, local_part];
+        END IF;
+        IF domain IS NOT NULL THEN
+            mailertable_keys := mailertable_keys || mail.mailertable_keys_ahead(domain);
+            function := 'mail.lookup_domaintable';
+            key := domain;
+            SELECT entry.value INTO value
+            FROM mail.domaintable AS entry
+            WHERE entry.lookup_key = mail.fold_domain(domain);
+            RETURN NEXT;
+            IF value IS NOT NULL THEN
+                lines := lines || (kind || ':' || local_part || '@' || value);
             END IF;
-        WHEN 'mail.lookup_aliases' THEN
-            RETURN QUERY
-            SELECT asked_function, foretold.key, answer.value
-            FROM unnest(ARRAY[asked, 'owner-' || asked]) AS foretold (key)
-            LEFT JOIN LATERAL mail.lookup_aliases(foretold.key) AS answer (value) ON true;
-        WHEN 'mail.lookup_mailertable' THEN
-            RETURN QUERY
-            SELECT asked_function, foretold.key, answer.value
-            FROM unnest(
-                asked || array_replace(
-                    ARRAY(SELECT '.' || parent FROM unnest(mail.parents(asked)) AS parent),
-                    '.' || asked, '.'
-                )
-            ) AS foretold (key)
-            LEFT JOIN LATERAL mail.lookup_mailertable(foretold.key) AS answer (value) ON true;
-        WHEN 'mail.lookup_genericstable' THEN
-            RETURN QUERY
-            SELECT asked_function, foretold.key, answer.value
-            FROM unnest(
-                ARRAY[asked, '@' || domain, left(asked, -length(domain) - 1)]
-            ) AS foretold (key)
-            LEFT JOIN LATERAL mail.lookup_genericstable(foretold.key) AS answer (value) ON true
-            WHERE foretold.key IS NOT NULL;
-        WHEN 'mail.lookup_domaintable' THEN
-            RETURN QUERY
-            SELECT asked_function, asked, answer.value
-            FROM (SELECT) AS question
-            LEFT JOIN LATERAL mail.lookup_domaintable(asked) AS answer (value) ON true;
-        ELSE
-            -- A map that is not ours is asked by itself.
-            NULL;
-    END CASE;
+            function := 'mail.lookup_virtualusers';
+            key := address;
+            SELECT answer.value INTO value
+            FROM mail.lookup_virtualusers(address) AS answer (value);
+            RETURN NEXT;
+            IF value IS NOT NULL THEN
+                lines := lines || ('recipient:' || value);
+                IF kind = 'To' THEN
+                    -- Of this recipient mail.lookup_access knows more than its table.
+                    function := 'mail.lookup_access';
+                    key := line;
+                    SELECT answer.value INTO value
+                    FROM mail.lookup_access(line) AS answer (value);
+                    RETURN NEXT;
+                    access_keys := ARRAY(
+                        SELECT tagged.key
+                        FROM unnest(access_keys) AS tagged (key)
+                        WHERE tagged.key NOT LIKE 'To:_%@_%'
+                    );
+                END IF;
+            END IF;
+        END IF;
+        IF kind IN ('To', 'recipient') THEN
+            function := 'mail.lookup_aliases';
+            name := coalesce(local_part, address);
+            key := name;
+            SELECT entry.value INTO value
+            FROM mail.aliases AS entry
+            WHERE entry.lookup_key = mail.fold_alias(name);
+            RETURN NEXT;
+            IF value IS NOT NULL THEN
+                -- Plain names and addresses; others lead out of the maps.
+                lines := lines || ARRAY(
+                    SELECT 'recipient:' || target
+                    FROM regexp_split_to_table(value, '\s*,\s*') AS target
+                    WHERE target ~ '^[^\\"/|:<>() ]+$'
+                );
+                name := 'owner-' || name;
+                key := name;
+                SELECT entry.value INTO value
+                FROM mail.aliases AS entry
+                WHERE entry.lookup_key = mail.fold_alias(name);
+                RETURN NEXT;
+            END IF;
+        END IF;
+    END LOOP;
+    IF under_way LIKE 'From:%' AND client_name <> '' THEN
+        -- A message begins: may this client, with its certificate or without?
+        access_keys := access_keys || mail.access_keys_ahead(
+            'TLS_Clt:' || client_name, client_name, client_address
+        );
+    END IF;
+
+    -- The question itself, unless it is about one of these addresses.
+    IF asked <> '' AND coalesce(
+        position(regexp_replace(asked, '^(From|To):', '') IN under_way), 0
+    ) = 0 THEN
+        CASE asked_function
+            WHEN 'mail.lookup_access' THEN
+                -- The class asks mail.lookup_access alone for what may be a virtual user.
+                IF asked NOT LIKE 'To:_%@_%' THEN
+                    access_keys := mail.access_keys_ahead(asked, client_name, client_address)
+                        || access_keys;
+                END IF;
+            WHEN 'mail.lookup_mailertable' THEN
+                mailertable_keys := mail.mailertable_keys_ahead(asked) || mailertable_keys;
+            WHEN 'mail.lookup_genericstable' THEN
+                domain := substring(asked FROM '@([^@]*)$');
+                genericstable_keys := genericstable_keys
+                    || ARRAY[asked, '@' || domain, left(asked, -length(domain) - 1)];
+            ELSE
+                -- The class asks the map alone.
+                NULL;
+        END CASE;
+    END IF;
+    IF access_keys IS NOT NULL THEN
+        RETURN QUERY
+        SELECT foretold.* FROM mail.lookup_access_ahead(access_keys) AS foretold;
+    END IF;
+    IF mailertable_keys IS NOT NULL THEN
+        RETURN QUERY
+        SELECT 'mail.lookup_mailertable', foretold.key, entry.value::text
+        FROM unnest(mailertable_keys) AS foretold (key)
+        LEFT JOIN mail.mailertable AS entry
+            ON entry.lookup_key = mail.fold_domain(foretold.key);
+    END IF;
+    IF genericstable_keys IS NOT NULL THEN
+        RETURN QUERY
+        SELECT 'mail.lookup_genericstable', foretold.key, entry.value::text
+        FROM unnest(genericstable_keys) AS foretold (key)
+        LEFT JOIN mail.genericstable AS entry
+            ON entry.lookup_key = mail.fold_address(foretold.key)
+        WHERE foretold.key IS NOT NULL;
+    END IF;
 END
 $body$;
 COMMENT ON FUNCTION mail.lookup_ahead(text, text, text, text, text) IS
@@ -212,5 +295,6 @@ GRANT EXECUTE ON FUNCTION
     mail.parents(text),
     mail.access_keys_ahead(text, text, text),
     mail.lookup_access_ahead(text[]),
+    mail.mailertable_keys_ahead(text),
     mail.lookup_ahead(text, text, text, text, text)
 TO sqlmail_writer, sqlmail_reader;

@@ -35,6 +35,7 @@
 #if PGSQLMAP
 
 # include <poll.h>
+# include <pthread.h>
 # include <time.h>
 # include <sys/mman.h>
 # include <libpq-fe.h>
@@ -55,6 +56,10 @@
 
 # define PGSQLMAP_MAXCOLS	16
 # define PGSQLMAP_MAXPARAMS	MAX_MAP_ARGS
+
+/* bytes of addresses that are told ahead, and of one of them */
+# define PGSQLMAP_UNDERWAY	8192
+# define PGSQLMAP_ADDRESS	1024
 
 /* what an alias map asks that does not say it */
 # define PGSQLMAP_ALIASES	"mail.lookup_aliases"
@@ -90,7 +95,7 @@ struct pgsqlmap_wire
 	int		pgw_first;	/* host to begin with */
 	bool		pgw_standby;	/* prefer a standby */
 	PGconn		*pgw_conn;	/* NULL: not connected */
-	pid_t		pgw_pid;	/* the process that connected */
+	unsigned int	pgw_forks;	/* PgsqlmapForks when it connected */
 	unsigned int	pgw_serial;	/* number of the connection, from 1 */
 	bool		pgw_unnamed;	/* named statements do not work */
 	int		pgw_idle;	/* seconds until closed; 0: never */
@@ -147,11 +152,15 @@ struct pgsqlmap_memo
 };
 
 static PGSQLMAP_WIRE	*PgsqlmapWires = NULL;
+static unsigned int	PgsqlmapForks = 0;	/* how often we were forked */
 static PGSQLMAP_SPEC	*PgsqlmapSpecs = NULL;
+static char		*PgsqlmapUnderWay = NULL;	/* addresses */
+static bool		PgsqlmapToldAll = false;	/* of a delivery */
 static PGSQLMAP_MEMO	*PgsqlmapMemo = NULL;
 static int		PgsqlmapMemos = 0;	/* entries in it */
 static long		PgsqlmapMemoSince = 0;	/* of the first one (ms) */
 
+static void	pgsqlmap_wire_forked __P((void));
 static long long	pgsqlmap_wire_usec __P((void));
 static long	pgsqlmap_wire_now __P((void));
 static long	pgsqlmap_wire_pause __P((int));
@@ -209,6 +218,25 @@ static int	pgsqlmap_askahead __P((MAP *, PGSQLMAP_SPEC *, const char *,
 					char **));
 
 /* ------------------------------------------------------------------ wire */
+
+/*
+**  PGSQLMAP_WIRE_FORKED -- this process is a new one
+**
+**	Called by fork() in the child; asking for the process id at each
+**	lookup would be a system call for nothing nearly always.
+**
+**	Parameters:
+**		none.
+**
+**	Returns:
+**		none.
+*/
+
+static void
+pgsqlmap_wire_forked()
+{
+	PgsqlmapForks++;
+}
 
 /*
 **  PGSQLMAP_WIRE_USEC -- microseconds on a clock that is never set back
@@ -387,6 +415,8 @@ pgsqlmap_wire_find(target, label)
 			return w;
 		}
 	}
+	if (PgsqlmapWires == NULL)
+		(void) pthread_atfork(NULL, NULL, pgsqlmap_wire_forked);
 	w = (PGSQLMAP_WIRE *) sm_malloc_x(sizeof(*w));
 	memset(w, '\0', sizeof(*w));
 	w->pgw_target = target;
@@ -422,7 +452,7 @@ pgsqlmap_wire_drop(w)
 	if (w->pgw_conn == NULL)
 		return;
 	fd = PQsocket(w->pgw_conn);
-	if (w->pgw_pid != getpid() && fd >= 0)
+	if (w->pgw_forks != PgsqlmapForks && fd >= 0)
 	{
 		if (tTd(38, 2))
 			sm_dprintf("pgsqlmap: inherited connection %d dropped\n",
@@ -706,7 +736,7 @@ pgsqlmap_wire_dial(w, h, attrs, limit)
 # undef PGSQLMAP_SET
 
 	deadline = pgsqlmap_wire_now() + limit * 1000L;
-	w->pgw_pid = getpid();
+	w->pgw_forks = PgsqlmapForks;
 	w->pgw_conn = PQconnectStartParams(keys, vals, 1);
 	if (w->pgw_conn == NULL)
 	{
@@ -828,7 +858,7 @@ pgsqlmap_wire_connect(w, limit)
 {
 	bool done = false;
 
-	if (w->pgw_conn != NULL && w->pgw_pid != getpid())
+	if (w->pgw_conn != NULL && w->pgw_forks != PgsqlmapForks)
 	{
 		pgsqlmap_wire_drop(w);
 		w->pgw_retry = 0;
@@ -1091,7 +1121,7 @@ pgsqlmap_wire_query(w, query, params, named, climit, qlimit)
 
 	for (;;)
 	{
-		fresh = w->pgw_conn == NULL || w->pgw_pid != getpid();
+		fresh = w->pgw_conn == NULL || w->pgw_forks != PgsqlmapForks;
 		if (!pgsqlmap_wire_connect(w, climit))
 			return NULL;
 		if (w->pgw_unnamed)
@@ -1195,11 +1225,11 @@ pgsqlmap_memo_add(map, key, len, value)
 }
 
 /*
-**  PGSQLMAP_FORGET -- a new SMTP command or delivery begins
+**  PGSQLMAP_FORGET -- nothing that was asked until now counts any more
 **
 **	sendmail calls this where a row that was committed meanwhile must
-**	count: when a command of SMTP has been read, at the begin of a
-**	delivery, of a job of the queue, and of a line of address test mode.
+**	count: at the begin of a job of the queue and of a line of address
+**	test mode, and by the two functions below.
 **
 **	Parameters:
 **		none.
@@ -1219,6 +1249,130 @@ pgsqlmap_forget()
 		sm_free(m);
 	}
 	PgsqlmapMemos = 0;
+	PgsqlmapToldAll = false;
+	SM_FREE(PgsqlmapUnderWay);
+}
+
+/*
+**  PGSQLMAP_UNDER_WAY -- an address that will be asked about
+**
+**	It is told with the next question, so that the answer can have all
+**	that sendmail will ask about it.  It is only a hint: what does not
+**	look like an address is left out.
+**
+**	Parameters:
+**		kind -- "From" or "To" for a command of SMTP, "sender" or
+**			"recipient" for a delivery.
+**		address -- the address, and something behind it, if it is
+**			in angle brackets.
+**
+**	Returns:
+**		none.
+*/
+
+void
+pgsqlmap_under_way(kind, address)
+	const char *kind;
+	const char *address;
+{
+	const char *p;
+	char *all;
+	size_t len, used, size;
+
+	if (PgsqlmapToldAll)
+		return;
+	if (*address == '<')
+		address++;
+	for (p = address; *p > ' ' && *p != '>' && *p != '"'; p++)
+	{
+		/* a route before the address (RFC 5321, appendix C) */
+		if (*p == ':' && *address == '@')
+			address = p + 1;
+	}
+	len = p - address;
+	used = PgsqlmapUnderWay == NULL ? 0 : strlen(PgsqlmapUnderWay);
+	size = used + strlen(kind) + len + 3;
+	if (len == 0 || len > PGSQLMAP_ADDRESS || size > PGSQLMAP_UNDERWAY ||
+	    (*p != '\0' && *p != '>'))
+		return;
+	all = sm_malloc_x(size);
+	(void) sm_snprintf(all, size, "%s%s%s:%.*s",
+			   used == 0 ? "" : PgsqlmapUnderWay,
+			   used == 0 ? "" : "\n", kind, (int) len, address);
+	SM_FREE(PgsqlmapUnderWay);
+	PgsqlmapUnderWay = all;
+}
+
+/*
+**  PGSQLMAP_COMMAND -- a command of SMTP begins
+**
+**	Parameters:
+**		line -- the command as the client has sent it.
+**
+**	Returns:
+**		none.
+*/
+
+void
+pgsqlmap_command(line)
+	const char *line;
+{
+	const char *p = strchr(line, '<');
+
+	pgsqlmap_forget();
+	if (p == NULL)
+		return;
+	if (sm_strncasecmp(line, "mail", 4) == 0)
+		pgsqlmap_under_way("From", p);
+	else if (sm_strncasecmp(line, "rcpt", 4) == 0)
+		pgsqlmap_under_way("To", p);
+}
+
+/*
+**  PGSQLMAP_DELIVERY -- a process will be forked to deliver messages
+**
+**	What it will ask is asked here, where there is a connection already,
+**	so that the new process needs none of its own if that was all.  The
+**	answers are part of the delivery that begins now.
+**
+**	Parameters:
+**		e -- the messages, a list of siblings.
+**
+**	Returns:
+**		none.
+*/
+
+void
+pgsqlmap_delivery(e)
+	ENVELOPE *e;
+{
+	PGSQLMAP_SPEC *spec;
+	ADDRESS *a;
+	char *value;
+
+	pgsqlmap_forget();
+	for (; e != NULL; e = e->e_sibling)
+	{
+		if (e->e_from.q_paddr != NULL)
+			pgsqlmap_under_way("sender", e->e_from.q_paddr);
+		for (a = e->e_sendqueue; a != NULL; a = a->q_next)
+		{
+			if (!QS_IS_DEAD(a->q_state) && a->q_alias == NULL)
+				pgsqlmap_under_way("recipient", a->q_paddr);
+		}
+	}
+	for (spec = PgsqlmapSpecs; spec != NULL; spec = spec->pgs_next)
+	{
+		if (spec->pgs_ahead != NULL &&
+		    spec->pgs_wire->pgw_conn != NULL &&
+		    spec->pgs_wire->pgw_forks == PgsqlmapForks)
+			break;
+	}
+	if (spec == NULL || PgsqlmapUnderWay == NULL)
+		return;
+	PgsqlmapToldAll = pgsqlmap_askahead(spec->pgs_map, spec, "", &value) !=
+			  EX_TEMPFAIL;
+	SM_FREE(value);
 }
 
 /*
@@ -1254,7 +1408,7 @@ pgsqlmap_idle(fp)
 		for (w = PgsqlmapWires; w != NULL; w = w->pgw_next)
 		{
 			if (w->pgw_conn == NULL || w->pgw_idle == 0 ||
-			    w->pgw_pid != getpid())
+			    w->pgw_forks != PgsqlmapForks)
 				continue;
 			if (next == 0 || w->pgw_idle < next)
 				next = w->pgw_idle;
@@ -1273,7 +1427,7 @@ pgsqlmap_idle(fp)
 		for (w = PgsqlmapWires; w != NULL; w = w->pgw_next)
 		{
 			if (w->pgw_conn != NULL && w->pgw_idle == next &&
-			    w->pgw_pid == getpid())
+			    w->pgw_forks == PgsqlmapForks)
 			{
 				if (tTd(38, 2))
 					sm_dprintf("pgsqlmap: %s: closed after %d idle seconds\n",
@@ -2466,16 +2620,17 @@ pgsqlmap_ask(map, spec, params, valuep)
 **  PGSQLMAP_ASKAHEAD -- ask for a key and for what will be asked next
 **
 **	The function behind -p gets what is known: the name behind -F, the
-**	key, and the macros {client_name}, {client_addr} and f.  It returns
-**	rows (function, key, value), for this key and for as many others, of
-**	this map and of others, as it thinks fit; value NULL says that there
-**	is no such key.  Rows of one key stand together.  What it does not
-**	know it leaves out, and that is asked by itself.
+**	key, the macros {client_name} and {client_addr}, and the addresses
+**	that are under way, a line for each: its kind, a colon, the address.
+**	It returns rows (function, key, value), for this key and for as many
+**	others, of this map and of others, as it thinks fit; value NULL says
+**	that there is no such key.  Rows of one key stand together.  What it
+**	does not know it leaves out, and that is asked by itself.
 **
 **	Parameters:
 **		map -- the map.
 **		spec -- its flags.
-**		key -- the key.
+**		key -- the key; empty: only about what is under way.
 **		valuep -- set to the value, from malloc(); to NULL if there
 **			is none.
 **
@@ -2494,8 +2649,7 @@ pgsqlmap_askahead(map, spec, key, valuep)
 	const char *key;
 	char **valuep;
 {
-	static char *const macros[] = { "{client_name}",
-		"{client_addr}", "f" };
+	static char *const macros[] = { "{client_name}", "{client_addr}" };
 	const char *params[5];
 	const char *function, *other;
 	PGSQLMAP_SPEC *s;
@@ -2506,11 +2660,13 @@ pgsqlmap_askahead(map, spec, key, valuep)
 	*valuep = NULL;
 	params[0] = spec->pgs_function;
 	params[1] = key;
-	for (i = 0; i < 3; i++)
-	{
+	for (i = 0; i < 2; i++)
 		params[i + 2] = macvalue(macid(macros[i]), CurEnv);
-		if (params[i + 2] != NULL && !pgsqlmap_utf8(params[i + 2]))
-			params[i + 2] = NULL;
+	params[4] = PgsqlmapUnderWay;
+	for (i = 2; i < 5; i++)
+	{
+		if (params[i] != NULL && !pgsqlmap_utf8(params[i]))
+			params[i] = NULL;
 	}
 	res = pgsqlmap_wire_query(spec->pgs_wire, spec->pgs_askahead, params,
 				  spec->pgs_named, spec->pgs_connect,
@@ -2528,6 +2684,7 @@ pgsqlmap_askahead(map, spec, key, valuep)
 		PQclear(res);
 		return EX_TEMPFAIL;
 	}
+	SM_FREE(PgsqlmapUnderWay);	/* that is done */
 	rows = PQntuples(res);
 	for (r = 0; r < rows; r += n)
 	{
