@@ -35,8 +35,10 @@ class Contender(t.NamedTuple):
     name: str
     host: Host
     argv: tuple[str, ...]
-    # The contender whose rate is the limit.
+    # The contender whose rate is the limit, and the one that reads keys and prints values in the
+    # same way, but asks nobody.
     limit: str
+    alone: str
     question: str = "%s"
     answers: bool = True
 
@@ -59,18 +61,26 @@ def contenders(sendmail: Sendmail, postfix: Postfix, exim: Host) -> list[Contend
     map_table = f"pgsql:{FOLDER}/direct/aliases"
 
     def ours(name: str, key: str, *, limit: str = "limit", answers: bool = True) -> Contender:
-        return Contender(name, sendmail.host, test, limit, f"/map {key} %s", answers)
+        alone = "sendmail -bt alone"
+        return Contender(name, sendmail.host, test, limit, alone, f"/map {key} %s", answers)
 
     def postmap(name: str, place: str) -> Contender:
         argv = ("postmap", "-q", "-", place)
-        return Contender(name, postfix.host, argv, "limit beside Postfix")
+        return Contender(name, postfix.host, argv, "limit beside Postfix", "postmap alone")
+
+    def exim4(name: str, question: str) -> Contender:
+        return Contender(
+            name, exim, ("exim4", "-be"), "limit beside Exim", "exim -be alone", question
+        )
 
     def pqlimit(name: str, host: Host, statement: str = STATEMENT) -> Contender:
         conninfo = "service=bench-direct" if host is sendmail.host else SOCKET
-        return Contender(name, host, ("/usr/local/bin/pqlimit", conninfo, statement), name)
+        argv = ("/usr/local/bin/pqlimit", conninfo, statement)
+        return Contender(name, host, argv, name, "limit alone")
 
     return [
         pqlimit("limit", sendmail.host),
+        pqlimit("limit alone", sendmail.host, ""),
         ours("sendmail pgsql, table", "benchtable"),
         pqlimit("limit, function", sendmail.host, FUNCTION),
         ours("sendmail pgsql, function", "benchfunction", limit="limit, function"),
@@ -81,8 +91,10 @@ def contenders(sendmail: Sendmail, postfix: Postfix, exim: Host) -> list[Contend
         postmap("Postfix pgsql", map_table),
         postmap("Postfix proxy:pgsql", f"proxy:{map_table}"),
         postmap("Postfix lmdb", f"lmdb:{FOLDER}/aliases"),
+        postmap("postmap alone", "static:user000"),
         pqlimit("limit beside Exim", exim),
-        Contender("Exim pgsql", exim, ("exim4", "-be"), "limit beside Exim", EXIM),
+        exim4("Exim pgsql", EXIM),
+        exim4("exim -be alone", "%s user000"),
     ]
 
 
@@ -126,11 +138,22 @@ def repeat(everyone: list[Contender], work: Path, cpu: int | None, turns: int) -
         numbers = random.Random(turn).sample(range(rows.COUNT), COUNT)  # noqa: S311
         keys = [f"bench{n}" for n in numbers]
         taken.append({one.name: ask(one, keys, work, cpu) for one in everyone})
+
+    def asking(turn: dict[str, tuple[float, float]], one: Contender) -> float:
+        """Seconds of a lookup without reading its key and printing its value."""
+        return 1 / turn[one.name][0] - 1 / turn[one.alone][0]
+
+    by_name = {one.name: one for one in everyone}
     return {
         one.name: {
             "rate": statistics.median(turn[one.name][0] for turn in taken),
             "cpu_us": statistics.median(turn[one.name][1] for turn in taken),
             "ratio": statistics.median(turn[one.name][0] / turn[one.limit][0] for turn in taken),
+            "net": statistics.median(
+                asking(turn, by_name[one.limit]) / asking(turn, one) for turn in taken
+            )
+            if one.name not in (one.alone, "limit alone")
+            else None,
             "ratios": sorted(round(turn[one.name][0] / turn[one.limit][0], 3) for turn in taken),
         }
         for one in everyone

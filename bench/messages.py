@@ -116,10 +116,7 @@ def files_of(variant: str) -> str:
 def measure(client: Host, sendmail: Sendmail, postfix: Postfix, turns: int) -> dict[str, t.Any]:
     """One message for each session, ten sessions at once."""
     variants: list[tuple[Server, str]] = [
-        *(
-            (sendmail, maps)
-            for maps in ("hash", "direct", "pooled", "tls", "pooled-tls", "socket")
-        ),
+        *((sendmail, maps) for maps in ("hash", "direct", "pooled", "tls", "pooled-tls", "socket")),
         *((postfix, maps) for maps in ("lmdb", "direct", "proxy", "tls")),
     ]
     return take_turns(client, variants, messages=200, sessions=10, turns=turns)

@@ -35,8 +35,8 @@ def panels(results: dict[str, t.Any]) -> list[tuple[str, dict[str, float], float
     if "lookups" in results:
         pinned = results["lookups"]["figures"]["pinned"]
         names = ["sendmail pgsql, table", "Postfix pgsql", "Exim pgsql", "sendmail socket map"]
-        title = "Lookups/s over libpq's own limit, one processor (≥ 0.90)"
-        found.append((title, {name: pinned[name]["ratio"] for name in names}, 0.90))
+        title = "Lookups/s over libpq's own limit, one processor, asking alone (≥ 0.90)"
+        found.append((title, {name: pinned[name]["net"] for name in names}, 0.90))
     if "messages" in results:
         figures = results["messages"]["figures"]
         in_sql = [name for name in figures if not name.endswith((" hash", " lmdb"))]

@@ -4,6 +4,8 @@
 **  PQLIMIT -- what libpq itself can do: one prepared statement, one key at a time
 **
 **	pqlimit conninfo statement <keys >values
+**
+**	An empty statement is not asked: what is left is reading and printing.
 */
 
 #include <stdio.h>
@@ -43,6 +45,11 @@ main(int argc, char **argv)
 	{
 		line[strcspn(line, "\n")] = '\0';
 		key = line;
+		if (*argv[2] == '\0')
+		{
+			(void) printf("%s returns user000\n", key);
+			continue;
+		}
 		if (PQsendQueryPrepared(conn, "ask", 1, &key, NULL, NULL, 0) == 0)
 			fail(conn);
 		while ((res = PQgetResult(conn)) != NULL)
