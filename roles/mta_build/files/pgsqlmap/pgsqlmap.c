@@ -94,8 +94,9 @@ struct pgsqlmap_wire
 	unsigned int	pgw_serial;	/* number of the connection, from 1 */
 	bool		pgw_unnamed;	/* named statements do not work */
 	int		pgw_idle;	/* seconds until closed; 0: never */
-	long		pgw_retry;	/* do not connect before (ms) */
-	int		pgw_failures;	/* failed connects in a row */
+	long		pgw_retry;	/* leave alone until then (ms) */
+	bool		pgw_alone;	/* it was: the last one did not ask */
+	int		pgw_failures;	/* in a row, until an answer */
 	char		pgw_reason[256];	/* of the last failure */
 };
 
@@ -155,6 +156,7 @@ static long		PgsqlmapMemoSince = 0;	/* of the first one (ms) */
 static long long	pgsqlmap_wire_usec __P((void));
 static long	pgsqlmap_wire_now __P((void));
 static long	pgsqlmap_wire_pause __P((int));
+static void	pgsqlmap_wire_leave __P((PGSQLMAP_WIRE *));
 static char	*pgsqlmap_wire_normal __P((const char *, char **, char **));
 static PGSQLMAP_WIRE	*pgsqlmap_wire_find __P((char *, char *));
 static void	pgsqlmap_wire_drop __P((PGSQLMAP_WIRE *));
@@ -169,6 +171,7 @@ static bool	pgsqlmap_wire_try __P((PGSQLMAP_WIRE *, int));
 static bool	pgsqlmap_wire_connect __P((PGSQLMAP_WIRE *, int));
 static PGresult	*pgsqlmap_wire_ask __P((PGSQLMAP_WIRE *, PGSQLMAP_QUERY *,
 					const char *const *, bool, int));
+static bool	pgsqlmap_wire_late __P((PGSQLMAP_WIRE *, const PGresult *));
 static bool	pgsqlmap_wire_lost __P((PGSQLMAP_WIRE *, const PGresult *));
 static bool	pgsqlmap_wire_unnamed __P((PGSQLMAP_WIRE *,
 					const PGresult *));
@@ -267,6 +270,27 @@ pgsqlmap_wire_pause(failures)
 	while (failures-- > 0 && pause < PGSQLMAP_RETRY_MOST)
 		pause *= 2;
 	return pause + get_random() % (pause / 2);
+}
+
+/*
+**  PGSQLMAP_WIRE_LEAVE -- leave a target alone for a while that grows
+**
+**	So an outage, or a lock that somebody holds, costs a session about
+**	one wait, not one for each lookup.
+**
+**	Parameters:
+**		w -- the target; it has just cost a wait.
+**
+**	Returns:
+**		none.
+*/
+
+static void
+pgsqlmap_wire_leave(w)
+	PGSQLMAP_WIRE *w;
+{
+	w->pgw_retry = pgsqlmap_wire_now() +
+		pgsqlmap_wire_pause(w->pgw_failures++);
 }
 
 /*
@@ -813,12 +837,8 @@ pgsqlmap_wire_try(w, limit)
 **
 **	Returns:
 **		true -- connected.
-**		false -- not; w->pgw_reason says why.
-**
-**	Side Effects:
-**		After a failure the target is left alone for a while that
-**		grows, so that an outage costs a session one wait, not one
-**		per lookup.
+**		false -- not; w->pgw_reason says why, and w->pgw_alone if
+**			it was not tried.
 */
 
 static bool
@@ -829,20 +849,18 @@ pgsqlmap_wire_connect(w, limit)
 	bool done = false;
 
 	if (w->pgw_conn != NULL && w->pgw_pid != getpid())
-	{
 		pgsqlmap_wire_drop(w);
-		w->pgw_retry = 0;
-		w->pgw_failures = 0;
-	}
-	if (w->pgw_conn != NULL)
-		return true;
-	if (w->pgw_retry > pgsqlmap_wire_now())
+	w->pgw_alone = w->pgw_retry != 0 &&
+		       w->pgw_retry > pgsqlmap_wire_now();
+	if (w->pgw_alone)
 	{
 		if (tTd(38, 9))
 			sm_dprintf("pgsqlmap: %s: not asked again yet\n",
 				w->pgw_label);
 		return false;
 	}
+	if (w->pgw_conn != NULL)
+		return true;
 
 	if (w->pgw_nhosts <= 1)
 	{
@@ -856,14 +874,9 @@ pgsqlmap_wire_connect(w, limit)
 	if (done)
 	{
 		w->pgw_serial++;
-		w->pgw_failures = 0;
-		w->pgw_retry = 0;
 		return true;
 	}
-	w->pgw_retry = pgsqlmap_wire_now() +
-		pgsqlmap_wire_pause(w->pgw_failures++);
-	sm_syslog(LOG_WARNING, CurEnv == NULL ? NOQID : CurEnv->e_id,
-		  "pgsqlmap: %.100s: %s", w->pgw_label, w->pgw_reason);
+	pgsqlmap_wire_leave(w);
 	return false;
 }
 
@@ -984,6 +997,33 @@ pgsqlmap_wire_ask(w, query, params, named, limit)
 }
 
 /*
+**  PGSQLMAP_WIRE_LATE -- did a query use up its time?
+**
+**	Parameters:
+**		w -- the target that was asked.
+**		res -- the result; NULL if there was none.
+**
+**	Returns:
+**		true iff it met our time limit or one of the server.
+*/
+
+static bool
+pgsqlmap_wire_late(w, res)
+	PGSQLMAP_WIRE *w;
+	const PGresult *res;
+{
+	const char *state;
+
+	if (w->pgw_conn == NULL)
+		return true;
+
+	/* statement_timeout and lock_timeout */
+	state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+	return state != NULL && (strcmp(state, "57014") == 0 ||
+				 strcmp(state, "55P03") == 0);
+}
+
+/*
 **  PGSQLMAP_WIRE_LOST -- was it the connection that failed, or the query?
 **
 **	Parameters:
@@ -1001,8 +1041,6 @@ pgsqlmap_wire_lost(w, res)
 {
 	const char *state;
 
-	if (w->pgw_conn == NULL)
-		return false;	/* time limit: once is enough */
 	if (PQstatus(w->pgw_conn) == CONNECTION_BAD)
 		return true;
 	if (res == NULL)
@@ -1062,7 +1100,9 @@ pgsqlmap_wire_unnamed(w, res)
 **  PGSQLMAP_WIRE_QUERY -- ask a target, connecting if necessary
 **
 **	A connection that has been lost since it was last used is replaced
-**	once; a query is never repeated on a connection made for it.
+**	once; a query is never repeated on a connection made for it.  What
+**	has used up its time is not asked again, and the target is left
+**	alone, by all maps.
 **
 **	Parameters:
 **		w -- the target.
@@ -1097,8 +1137,15 @@ pgsqlmap_wire_query(w, query, params, named, climit, qlimit)
 		if (w->pgw_unnamed)
 			named = false;
 		res = pgsqlmap_wire_ask(w, query, params, named, qlimit);
+		if (pgsqlmap_wire_late(w, res))
+		{
+			pgsqlmap_wire_leave(w);
+			return res;
+		}
 		if (!pgsqlmap_wire_lost(w, res))
 		{
+			w->pgw_failures = 0;
+			w->pgw_retry = 0;
 			if (!named || !pgsqlmap_wire_unnamed(w, res))
 				return res;
 			PQclear(res);
@@ -2274,8 +2321,8 @@ pgsqlmap_complain(map, spec, res, why)
 		sm_dprintf("pgsqlmap_lookup(%s): %s\n", map->map_mname,
 			w->pgw_reason);
 
-	/* a connect that failed has been logged, once for all lookups */
-	if (res == NULL && w->pgw_retry != 0)
+	/* why a target is left alone has been logged once for all lookups */
+	if (res == NULL && w->pgw_alone)
 		return;
 	sm_syslog(LOG_WARNING, CurEnv == NULL ? NOQID : CurEnv->e_id,
 		  "pgsqlmap: %.100s: map=%.50s, sqlstate=%.5s, %s",
