@@ -318,6 +318,23 @@ fds()
 	return n;
 }
 
+static void
+write_file(name, fmt, text)
+	const char *name;
+	const char *fmt;
+	const char *text;
+{
+	char path[2 * PATHLEN];
+	FILE *fp;
+
+	(void) sm_snprintf(path, sizeof(path), "%s/%s", Scratch, name);
+	(void) umask(077);
+	if ((fp = fopen(path, "w")) == NULL ||
+	    fprintf(fp, fmt, text) < 0 || fclose(fp) != 0)
+		fatal(path, sm_errstring(errno));
+	(void) umask(022);
+}
+
 /* what a child reports of its life */
 struct report
 {
@@ -1546,6 +1563,156 @@ test_errors()
 	SM_TEST(Logs == 1);
 }
 
+/* wait until a target is asked again */
+static void
+patience(map)
+	MAP *map;
+{
+	nap(wire(map)->pgw_retry - now() + 5L);
+}
+
+/*
+**  UNSAFE -- a password file that is refused, before anybody is asked
+**
+**	Parameters:
+**		map -- its map.
+**		file -- the file.
+**		why -- the reason.
+**
+**	Returns:
+**		none.
+*/
+
+static void
+unsafe(map, file, why)
+	MAP *map;
+	const char *file;
+	const char *why;
+{
+	patience(map);
+	CASE(why, ask(map, "some@key", NULL) == EX_TEMPFAIL);
+	CASE(why, Logs == 1);
+	CASE(why, strstr(Log, "map=t, sqlstate=-, password file: ") != NULL);
+	CASE(why, strstr(Log, file) != NULL);
+	CASE(why, strstr(Log, why) != NULL);
+	CASE(why, strstr(Log, "it must belong to root or the user who runs sendmail, mode 0600, ") != NULL);
+	CASE(why, wire(map)->pgw_conn == NULL);
+	if (strstr(Log, why) == NULL)
+		(void) fprintf(stderr, "\tlog: %s\n", Log);
+}
+
+/*
+**  TEST_PASSFILE -- the password file keeps to the rules for secrets
+*/
+
+static void
+test_passfile()
+{
+	static struct
+	{
+		int		p_mode;
+		const char	*p_why;
+	} cases[] =
+	{
+		{ 0640,	"Group readable file" },
+		{ 0604,	"World readable file" },
+		{ 0620,	"Group writable file" },
+		{ 0602,	"World writable file" },
+		{ 0200,	"Permission denied" }
+	};
+	char file[2 * PATHLEN], link[2 * PATHLEN], dir[PATHLEN];
+	MAP *map, *other;
+	char *home = getenv("HOME");
+	int i;
+
+	(void) sm_snprintf(dir, sizeof(dir), "%.400s/secrets", Scratch);
+	(void) sm_snprintf(file, sizeof(file), "%s/.pgpass", dir);
+	(void) sm_snprintf(link, sizeof(link), "%s/link", dir);
+	if (mkdir(dir, 0700) < 0)
+		fatal(dir, sm_errstring(errno));
+	write_file("secrets/.pgpass", "*:*:*:*:%s\n", SECRET);
+	map = newmap(0L, "-H \"host=localhost port=%s dbname=postgres user=%s application_name=passfile passfile=%s\" -F t.user",
+		     Port, READER, file);
+	SM_TEST(answers(map, "", READER));
+	for (i = 0; i < NITEMS(cases); i++)
+	{
+		/* what is connected stays so; a new one is refused */
+		(void) chmod(file, (mode_t) cases[i].p_mode);
+		CASE(cases[i].p_why, answers(map, "", READER));
+		pgsqlmap_wire_drop(wire(map));
+		unsafe(map, file, cases[i].p_why);
+		CASE(cases[i].p_why, backends("passfile", 0) == 0);
+
+		/* one line for all lookups, and mending it is enough */
+		CASE(cases[i].p_why, ask(map, "", NULL) == EX_TEMPFAIL);
+		CASE(cases[i].p_why, Logs == 0);
+		(void) chmod(file, 0600);
+		patience(map);
+		CASE(cases[i].p_why, answers(map, "", READER));
+	}
+
+	/* links, other things, and nothing at all */
+	if (symlink(file, link) < 0)
+		fatal(link, sm_errstring(errno));
+	other = newmap(0L, "-H \"host=localhost port=%s dbname=postgres user=%s passfile=%s\" -F t.user",
+		       Port, READER, link);
+	unsafe(other, link, "Symbolic links not allowed");
+	(void) unlink(link);
+	unsafe(other, link, "No such file or directory");
+	if (mkdir(link, 0700) < 0)
+		fatal(link, sm_errstring(errno));
+	unsafe(other, link, "Regular files only");
+
+	/* directories and owners are known only to who is not root */
+	pgsqlmap_wire_drop(wire(map));
+	if (getuid() == 0)
+	{
+		(void) chmod(dir, 0770);
+		unsafe(map, file, "Group writable directory");
+		(void) chmod(dir, 0707);
+		unsafe(map, file, "World writable directory");
+		(void) chmod(dir, 0755);
+		if (chown(file, 65534, 65534) < 0)
+			fatal(file, sm_errstring(errno));
+		unsafe(map, file, "Permission denied");
+		RunAsUid = 65534;
+		patience(map);
+		SM_TEST(answers(map, "", READER));
+		pgsqlmap_wire_drop(wire(map));
+		RunAsUid = 65533;
+		unsafe(map, file, "Permission denied");
+		RunAsUid = 0;
+		if (chown(file, 0, 0) < 0)
+			fatal(file, sm_errstring(errno));
+	}
+	patience(map);
+	SM_TEST(answers(map, "", READER));
+	pgsqlmap_wire_drop(wire(map));
+
+	/* named by the service file; the default, which may be missing */
+	map = newmap(0L, "-H \"service=t-passfile user=%s\" -F t.user", READER);
+	SM_TEST(answers(map, "", READER));
+	pgsqlmap_wire_drop(wire(map));
+	(void) chmod(file, 0644);
+	unsafe(map, file, "Group readable file");
+	map = newmap(0L, "-H \"host=localhost port=%s dbname=postgres user=%s\" -F t.user",
+		     Port, READER);
+	(void) setenv("HOME", dir, 1);
+	unsafe(map, file, "Group readable file");
+	(void) chmod(file, 0600);
+	patience(map);
+	SM_TEST(answers(map, "", READER));
+	pgsqlmap_wire_drop(wire(map));
+	(void) unlink(file);
+	SM_TEST(ask(map, "", NULL) == EX_TEMPFAIL);
+	SM_TEST(strstr(Log, "connect: ") != NULL);
+	SM_TEST(strstr(Log, "no password supplied") != NULL);
+	if (home == NULL)
+		(void) unsetenv("HOME");
+	else
+		(void) setenv("HOME", home, 1);
+}
+
 static void
 test_refused_connections()
 {
@@ -1596,14 +1763,6 @@ test_refused_connections()
 	SM_TEST(ask(map, "some@key", NULL) == EX_TEMPFAIL);
 	SM_TEST(Logs == 1);
 	SM_TEST(strstr(Log, "password authentication failed") != NULL);
-}
-
-/* wait until a target is asked again */
-static void
-patience(map)
-	MAP *map;
-{
-	nap(wire(map)->pgw_retry - now() + 5L);
 }
 
 /*
@@ -2289,23 +2448,6 @@ REVOKE ALL ON FUNCTION t.forbid FROM PUBLIC;\
 ";
 
 static void
-write_file(name, fmt, text)
-	const char *name;
-	const char *fmt;
-	const char *text;
-{
-	char path[2 * PATHLEN];
-	FILE *fp;
-
-	(void) sm_snprintf(path, sizeof(path), "%s/%s", Scratch, name);
-	(void) umask(077);
-	if ((fp = fopen(path, "w")) == NULL ||
-	    fprintf(fp, fmt, text) < 0 || fclose(fp) != 0)
-		fatal(path, sm_errstring(errno));
-	(void) umask(022);
-}
-
-static void
 setup()
 {
 	static const char *const names[] = { "PGHOST", "PGHOSTADDR", "PGPORT",
@@ -2347,8 +2489,8 @@ setup()
 	write_file("pass", "*:*:*:*:%s\n", SECRET);
 	write_file("wrong", "*:*:*:*:%s\n", "not-" SECRET "-at-all");
 	(void) sm_snprintf(service, sizeof(service),
-		"[t-pgsqlmap]\nhost=%.200s\nport=%s\ndbname=postgres\nuser=%s\n",
-		SocketDir, Port, READER);
+		"[t-pgsqlmap]\nhost=%.200s\nport=%s\ndbname=postgres\nuser=%s\n[t-passfile]\nhost=localhost\nport=%s\ndbname=postgres\npassfile=%.200s/secrets/.pgpass\n",
+		SocketDir, Port, READER, Port, Scratch);
 	write_file("pg_service.conf", "%s", service);
 	(void) setenv("PGSYSCONFDIR", Scratch, 1);
 
@@ -2363,6 +2505,10 @@ setup()
 		Port, READER, Scratch, Scratch);
 	SpaceSub = '.';
 	CurrentPid = getpid();
+
+	/* the scratch directory is in one that is everybody's */
+	RealUid = RunAsUid = getuid();
+	setbitn(DBS_TRUSTSTICKYBIT, DontBlameSendmail);
 }
 
 /*
@@ -2523,6 +2669,7 @@ main(argc, argv)
 	test_idle();
 
 	test_errors();
+	test_passfile();
 	test_refused_connections();
 	test_locked();
 	test_late();

@@ -97,7 +97,7 @@ struct pgsqlmap_wire
 	long		pgw_retry;	/* leave alone until then (ms) */
 	bool		pgw_alone;	/* it was: the last one did not ask */
 	int		pgw_failures;	/* in a row, until an answer */
-	char		pgw_reason[256];	/* of the last failure */
+	char		pgw_reason[320];	/* of the last failure */
 };
 
 /* one statement; maps that ask the same share it, prepared or not */
@@ -165,6 +165,7 @@ static void	pgsqlmap_wire_fail __P((PGSQLMAP_WIRE *, const char *,
 static int	pgsqlmap_wire_wait __P((PGSQLMAP_WIRE *, int, long));
 static char	*pgsqlmap_wire_item __P((const char *, int));
 static void	pgsqlmap_wire_hosts __P((PGSQLMAP_WIRE *));
+static bool	pgsqlmap_wire_passfile __P((PGSQLMAP_WIRE *));
 static bool	pgsqlmap_wire_dial __P((PGSQLMAP_WIRE *, PGSQLMAP_HOST *,
 					const char *, int));
 static bool	pgsqlmap_wire_try __P((PGSQLMAP_WIRE *, int));
@@ -671,6 +672,69 @@ pgsqlmap_wire_hosts(w)
 }
 
 /*
+**  PGSQLMAP_WIRE_PASSFILE -- may the password file be used?
+**
+**	libpq ignores a file that others may read and goes on without a
+**	password, and it minds neither owner, links nor directories.  Here
+**	the rules are those for sendmail's own secrets: owned by root or by
+**	the user who runs sendmail, mode 0600, no symbolic link, in
+**	directories that nobody else can write to.
+**
+**	libpq has read the file by now, whose name may stand in the service
+**	file, but has sent nothing of it.
+**
+**	Parameters:
+**		w -- the target, with a connection just started.
+**
+**	Returns:
+**		true -- it may, or there is none.
+**		false -- not; w->pgw_reason says why.
+*/
+
+static bool
+pgsqlmap_wire_passfile(w)
+	PGSQLMAP_WIRE *w;
+{
+	PQconninfoOption *opts, *o;
+	char *file = NULL;
+	char *name;
+	char why[256];
+	struct stat st;
+	int r = 0;
+
+	opts = PQconninfo(w->pgw_conn);
+	if (opts == NULL)
+	{
+		pgsqlmap_wire_fail(w, "connect", "out of memory");
+		return false;
+	}
+	for (o = opts; o->keyword != NULL; o++)
+	{
+		if (strcmp(o->keyword, "passfile") == 0)
+			file = o->val;
+	}
+
+	/* the default, ~/.pgpass, needs not exist */
+	if (file != NULL && (name = strrchr(file, '/')) != NULL &&
+	    strcmp(name, "/.pgpass") == 0 && stat(file, &st) < 0)
+		file = NULL;
+	if (file != NULL)
+		r = safefile(file, RunAsUid, RunAsGid, RunAsUserName,
+			     SFF_REGONLY|SFF_NOSLINK|SFF_SAFEDIRPATH|
+			     SFF_MUSTOWN|SFF_ROOTOK|SFF_NORFILES|
+			     SFF_NOGWFILES|SFF_NOWWFILES, S_IRUSR, &st);
+	if (r != 0)
+	{
+		(void) sm_snprintf(why, sizeof(why),
+				   "%.100s: %s; it must belong to root or the user who runs sendmail, mode 0600, no link, in directories that others cannot write to",
+				   file, sm_errstring(r));
+		pgsqlmap_wire_fail(w, "password file", why);
+	}
+	PQconninfoFree(opts);
+	return r == 0;
+}
+
+/*
 **  PGSQLMAP_WIRE_DIAL -- connect to one host
 **
 **	Parameters:
@@ -747,6 +811,8 @@ pgsqlmap_wire_dial(w, h, attrs, limit)
 		if (w->pgw_nhosts > 1)
 			return false;	/* one after the other, please */
 	}
+	if (!pgsqlmap_wire_passfile(w))
+		return false;
 	st = PQstatus(w->pgw_conn) == CONNECTION_BAD
 		? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
 	while (st != PGRES_POLLING_OK && st != PGRES_POLLING_FAILED)
