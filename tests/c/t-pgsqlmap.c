@@ -2692,8 +2692,9 @@ main(argc, argv)
 	test_counted();
 	test_lasting();
 
+	pgsqlmap_finish();
 	for (w = PgsqlmapWires; w != NULL; w = w->pgw_next)
-		pgsqlmap_wire_drop(w);
+		SM_TEST(w->pgw_conn == NULL);
 	if (Answer != NULL)
 		sm_free(Answer);
 	PQfinish(Admin);

@@ -1397,6 +1397,31 @@ pgsqlmap_idle(fp)
 	}
 }
 
+/*
+**  PGSQLMAP_FINISH -- say goodbye to the servers
+**
+**	sendmail calls this where a process ends, but not in the handler of
+**	a signal, which may have interrupted libpq.
+**
+**	Parameters:
+**		none.
+**
+**	Returns:
+**		none.
+*/
+
+void
+pgsqlmap_finish()
+{
+	PGSQLMAP_WIRE *w;
+
+	for (w = PgsqlmapWires; w != NULL; w = w->pgw_next)
+	{
+		if (w->pgw_pid == getpid())
+			pgsqlmap_wire_drop(w);
+	}
+}
+
 /* -------------------------------------------------------------- counters */
 
 /*
@@ -2295,9 +2320,9 @@ pgsqlmap_open(map, mode)
 **	Keeps the connection.  sendmail closes all maps before it forks to
 **	deliver, and opens them again for the next message of the session;
 **	a connection costs as much as two hundred lookups.  Nothing needs a
-**	close: a child drops what it inherited, and the end of a process
-**	ends its session.  Doing nothing is also the only thing that is safe
-**	in a signal handler, where finis() may call this.
+**	close: a child drops what it inherited, and a process that ends
+**	calls pgsqlmap_finish().  Doing nothing is also the only thing that
+**	is safe in a signal handler, where finis() may call this.
 **
 **	Parameters:
 **		map -- the map.
