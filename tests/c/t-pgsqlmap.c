@@ -1028,6 +1028,70 @@ test_share()
 	SM_TEST(answers(a, "", READER));
 }
 
+/*
+**  TEST_SETTINGS -- what holds for a connection that says nothing else
+*/
+
+static void
+test_settings()
+{
+	static struct
+	{
+		const char	*s_conninfo;
+		const char	*s_name;
+		const char	*s_value;
+	} cases[] =
+	{
+			/* a peer that is dead is noticed */
+		{ "",				"keepalives_idle",	"30" },
+		{ "",				"tcp_user_timeout",	"5000" },
+		{ "keepalives_idle=7",		"keepalives_idle",	"7" },
+		{ "",				"gssencmode",		"disable" },
+
+			/* who answers proves who it is */
+		{ "",				"sslmode",	"verify-full" },
+		{ "sslmode=disable",		"sslmode",	"disable" },
+		{ "service=t-settings",		"sslmode",	"require" },
+		{ "",				"require_auth",	"!password,!md5" },
+		{ "require_auth=none",		"require_auth",	"none" }
+	};
+	PQconninfoOption *opts, *o;
+	MAP *map;
+	int i;
+
+	for (i = 0; i < NITEMS(cases); i++)
+	{
+		if (strcmp(cases[i].s_name, "require_auth") == 0 &&
+		    PQlibVersion() < 160000)
+			continue;
+		map = newmap(0L, "-H \"%s application_name=settings%d %s\" -F t.user",
+			     Socket, i, cases[i].s_conninfo);
+		CASE(cases[i].s_name, answers(map, "", READER));
+		opts = PQconninfo(wire(map)->pgw_conn);
+		for (o = opts; o->keyword != NULL; o++)
+		{
+			if (strcmp(o->keyword, cases[i].s_name) == 0)
+				CASE(cases[i].s_name,
+				     same(o->val, cases[i].s_value));
+		}
+		PQconninfoFree(opts);
+		pgsqlmap_wire_drop(wire(map));
+	}
+
+	/* over TCP somebody who cannot prove it is refused */
+	map = newmap(0L, "-H \"host=localhost port=%s dbname=postgres user=%s passfile=%s/pass\" -F t.user",
+		     Port, READER, Scratch);
+	SM_TEST(ask(map, "", NULL) == EX_TEMPFAIL);
+	SM_TEST(strstr(Log, "root certificate") != NULL);
+
+	/* a session that the server ends after a while is made anew */
+	map = newmap(0L, "-H \"%s application_name=ended options='-c idle_session_timeout=100'\" -F t.user",
+		     Socket);
+	SM_TEST(answers(map, "", READER));
+	SM_TEST(backends("ended", 0) == 0);
+	SM_TEST(answers(map, "", READER));
+}
+
 /* --------------------------------------------------------------- lookups */
 
 static void
@@ -1525,6 +1589,8 @@ test_errors()
 			"sqlstate=-, query: 2 columns, expected 1" },
 		{ "-F t.nothing",	"columns@key",
 			"sqlstate=-, query: 0 columns, expected 1" },
+		{ "-F t.procedure",	"columns@key",
+			"sqlstate=-, query: the function returns nothing" },
 		{ "-F t.fails",		"thekey@key",
 			"sqlstate=P0001, query: failed on purpose  in two lines" },
 		{ "-b t.numbers -k n -v value", "not@number",
@@ -1631,7 +1697,7 @@ test_passfile()
 	if (mkdir(dir, 0700) < 0)
 		fatal(dir, sm_errstring(errno));
 	write_file("secrets/.pgpass", "*:*:*:*:%s\n", SECRET);
-	map = newmap(0L, "-H \"host=localhost port=%s dbname=postgres user=%s application_name=passfile passfile=%s\" -F t.user",
+	map = newmap(0L, "-H \"host=localhost port=%s dbname=postgres user=%s application_name=passfile passfile=%s sslmode=disable\" -F t.user",
 		     Port, READER, file);
 	SM_TEST(answers(map, "", READER));
 	for (i = 0; i < NITEMS(cases); i++)
@@ -1654,7 +1720,7 @@ test_passfile()
 	/* links, other things, and nothing at all */
 	if (symlink(file, link) < 0)
 		fatal(link, sm_errstring(errno));
-	other = newmap(0L, "-H \"host=localhost port=%s dbname=postgres user=%s passfile=%s\" -F t.user",
+	other = newmap(0L, "-H \"host=localhost port=%s dbname=postgres user=%s passfile=%s sslmode=disable\" -F t.user",
 		       Port, READER, link);
 	unsafe(other, link, "Symbolic links not allowed");
 	(void) unlink(link);
@@ -1695,7 +1761,7 @@ test_passfile()
 	pgsqlmap_wire_drop(wire(map));
 	(void) chmod(file, 0644);
 	unsafe(map, file, "Group readable file");
-	map = newmap(0L, "-H \"host=localhost port=%s dbname=postgres user=%s\" -F t.user",
+	map = newmap(0L, "-H \"host=localhost port=%s dbname=postgres user=%s sslmode=disable\" -F t.user",
 		     Port, READER);
 	(void) setenv("HOME", dir, 1);
 	unsafe(map, file, "Group readable file");
@@ -1757,7 +1823,7 @@ test_refused_connections()
 
 	/* a password that is wrong */
 	(void) sm_snprintf(conninfo, sizeof(conninfo),
-		"host=localhost port=%s dbname=postgres user=" READER " passfile=%s/wrong",
+		"host=localhost port=%s dbname=postgres user=" READER " passfile=%s/wrong sslmode=disable",
 		Port, Scratch);
 	map = newmap(0L, "-H \"%s\" -F t.find", conninfo);
 	SM_TEST(ask(map, "some@key", NULL) == EX_TEMPFAIL);
@@ -2405,6 +2471,7 @@ CREATE FUNCTION t.pair(text, OUT a text, OUT b text) LANGUAGE sql AS \
 CREATE TYPE t.void AS ();\
 CREATE FUNCTION t.nothing(text) RETURNS SETOF t.void LANGUAGE sql AS \
 'SELECT WHERE false';\
+CREATE FUNCTION t.procedure(text) RETURNS void LANGUAGE sql AS 'SELECT';\
 CREATE FUNCTION t.cast(text) RETURNS integer LANGUAGE sql AS \
 'SELECT $1::integer';\
 CREATE FUNCTION t.fails(text) RETURNS text LANGUAGE plpgsql AS \
@@ -2489,7 +2556,7 @@ setup()
 	write_file("pass", "*:*:*:*:%s\n", SECRET);
 	write_file("wrong", "*:*:*:*:%s\n", "not-" SECRET "-at-all");
 	(void) sm_snprintf(service, sizeof(service),
-		"[t-pgsqlmap]\nhost=%.200s\nport=%s\ndbname=postgres\nuser=%s\n[t-passfile]\nhost=localhost\nport=%s\ndbname=postgres\npassfile=%.200s/secrets/.pgpass\n",
+		"[t-pgsqlmap]\nhost=%.200s\nport=%s\ndbname=postgres\nuser=%s\n[t-passfile]\nhost=localhost\nport=%s\ndbname=postgres\nsslmode=disable\npassfile=%.200s/secrets/.pgpass\n[t-settings]\nsslmode=require\n",
 		SocketDir, Port, READER, Port, Scratch);
 	write_file("pg_service.conf", "%s", service);
 	(void) setenv("PGSYSCONFDIR", Scratch, 1);
@@ -2655,6 +2722,7 @@ main(argc, argv)
 
 	test_open();
 	test_share();
+	test_settings();
 	test_keys();
 	test_lengthy();
 	test_not_utf8();

@@ -56,6 +56,9 @@
 # define PGSQLMAP_MAXCOLS	16
 # define PGSQLMAP_MAXPARAMS	MAX_MAP_ARGS
 
+/* the type of a function that returns nothing, pg_type.dat */
+# define PGSQLMAP_VOID		2278
+
 /* what an alias map asks that does not say it */
 # define PGSQLMAP_ALIASES	"mail.lookup_aliases"
 
@@ -793,6 +796,14 @@ pgsqlmap_wire_dial(w, h, attrs, limit)
 	PGSQLMAP_SET(NULL, NULL);
 # undef PGSQLMAP_SET
 
+	/*
+	**  Defaults that a service or the connection string override: who
+	**  answers over TCP proves who it is, and no password goes to a
+	**  server that wants it in the clear or as MD5 (libpq 16).
+	*/
+
+	(void) setenv("PGSSLMODE", "verify-full", 1);
+	(void) setenv("PGREQUIREAUTH", "!password,!md5", 1);
 	deadline = pgsqlmap_wire_now() + limit * 1000L;
 	w->pgw_pid = getpid();
 	w->pgw_conn = PQconnectStartParams(keys, vals, 1);
@@ -2578,6 +2589,8 @@ pgsqlmap_ask(map, spec, params, valuep)
 				   PQnfields(res), spec->pgs_ncols);
 		pgsqlmap_complain(map, spec, res, why);
 	}
+	else if (PQftype(res, 0) == PGSQLMAP_VOID)
+		pgsqlmap_complain(map, spec, res, "the function returns nothing");
 	else
 	{
 		rows = PQntuples(res);
