@@ -92,6 +92,16 @@ c-test: ## Build and run the tests of the map class.
 	$(call heading,C tests)
 	@tests/c/run
 
+.PHONY: c-compilers
+c-compilers: ## Compile the map class with gcc 12, 14, 15 and clang, from Debian.
+	$(call heading,C compilers)
+	@tests/c/compilers
+
+.PHONY: c-soak
+c-soak: ## The same with 1,000,000 lookups and 10,000 forks; takes half an hour.
+	$(call heading,C tests of endurance)
+	@T_LOOKUPS=1000000 T_FORKS=10000 T_TIMEOUT=7200 tests/c/run
+
 .PHONY: sql-test
 sql-test: ## Run the tests of the schema in a throw-away PostgreSQL cluster.
 	$(call heading,SQL tests)

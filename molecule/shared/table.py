@@ -21,7 +21,8 @@ The rules behind it:
 - Nothing is delivered past its alias, unauthenticated, unchecked, or with an address that
   was to be rewritten: what cannot be looked up waits in the queue.
 - Nothing hangs: a lookup ends at its limit (`mta_config_map_connect_timeout`,
-  `mta_config_map_query_timeout`; both are 2 s in the scenario).
+  `mta_config_map_query_timeout`; both are 2 s in the scenario), and those that follow fail at
+  once for a while, so that a session waits about once.
 - When the database is back, the next attempt delivers exactly what the rows say, each
   message once; nothing is restarted, and no host is remembered as one that failed.
 

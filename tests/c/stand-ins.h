@@ -42,6 +42,12 @@ sm_syslog(int level, const char *id, const char *fmt, ...)
 	Logs++;
 }
 
+void
+message(const char *fmt, ...)
+{
+	(void) fmt;
+}
+
 char *
 macvalue(n, e)
 	int n;

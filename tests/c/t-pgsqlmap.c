@@ -318,6 +318,23 @@ fds()
 	return n;
 }
 
+static void
+write_file(name, fmt, text)
+	const char *name;
+	const char *fmt;
+	const char *text;
+{
+	char path[2 * PATHLEN];
+	FILE *fp;
+
+	(void) sm_snprintf(path, sizeof(path), "%s/%s", Scratch, name);
+	(void) umask(077);
+	if ((fp = fopen(path, "w")) == NULL ||
+	    fprintf(fp, fmt, text) < 0 || fclose(fp) != 0)
+		fatal(path, sm_errstring(errno));
+	(void) umask(022);
+}
+
 /* what a child reports of its life */
 struct report
 {
@@ -1011,6 +1028,70 @@ test_share()
 	SM_TEST(answers(a, "", READER));
 }
 
+/*
+**  TEST_SETTINGS -- what holds for a connection that says nothing else
+*/
+
+static void
+test_settings()
+{
+	static struct
+	{
+		const char	*s_conninfo;
+		const char	*s_name;
+		const char	*s_value;
+	} cases[] =
+	{
+			/* a peer that is dead is noticed */
+		{ "",				"keepalives_idle",	"30" },
+		{ "",				"tcp_user_timeout",	"5000" },
+		{ "keepalives_idle=7",		"keepalives_idle",	"7" },
+		{ "",				"gssencmode",		"disable" },
+
+			/* who answers proves who it is */
+		{ "",				"sslmode",	"verify-full" },
+		{ "sslmode=disable",		"sslmode",	"disable" },
+		{ "service=t-settings",		"sslmode",	"require" },
+		{ "",				"require_auth",	"!password,!md5" },
+		{ "require_auth=none",		"require_auth",	"none" }
+	};
+	PQconninfoOption *opts, *o;
+	MAP *map;
+	int i;
+
+	for (i = 0; i < NITEMS(cases); i++)
+	{
+		if (strcmp(cases[i].s_name, "require_auth") == 0 &&
+		    PQlibVersion() < 160000)
+			continue;
+		map = newmap(0L, "-H \"%s application_name=settings%d %s\" -F t.user",
+			     Socket, i, cases[i].s_conninfo);
+		CASE(cases[i].s_name, answers(map, "", READER));
+		opts = PQconninfo(wire(map)->pgw_conn);
+		for (o = opts; o->keyword != NULL; o++)
+		{
+			if (strcmp(o->keyword, cases[i].s_name) == 0)
+				CASE(cases[i].s_name,
+				     same(o->val, cases[i].s_value));
+		}
+		PQconninfoFree(opts);
+		pgsqlmap_wire_drop(wire(map));
+	}
+
+	/* over TCP somebody who cannot prove it is refused */
+	map = newmap(0L, "-H \"host=localhost port=%s dbname=postgres user=%s passfile=%s/pass\" -F t.user",
+		     Port, READER, Scratch);
+	SM_TEST(ask(map, "", NULL) == EX_TEMPFAIL);
+	SM_TEST(strstr(Log, "root certificate") != NULL);
+
+	/* a session that the server ends after a while is made anew */
+	map = newmap(0L, "-H \"%s application_name=ended options='-c idle_session_timeout=100'\" -F t.user",
+		     Socket);
+	SM_TEST(answers(map, "", READER));
+	SM_TEST(backends("ended", 0) == 0);
+	SM_TEST(answers(map, "", READER));
+}
+
 /* --------------------------------------------------------------- lookups */
 
 static void
@@ -1554,6 +1635,8 @@ test_errors()
 			"sqlstate=-, query: 2 columns, expected 1" },
 		{ "-F t.nothing",	"columns@key",
 			"sqlstate=-, query: 0 columns, expected 1" },
+		{ "-F t.procedure",	"columns@key",
+			"sqlstate=-, query: the function returns nothing" },
 		{ "-F t.fails",		"thekey@key",
 			"sqlstate=P0001, query: failed on purpose  in two lines" },
 		{ "-b t.numbers -k n -v value", "not@number",
@@ -1590,6 +1673,156 @@ test_errors()
 	map = newmap(0L, "-H \"%s\" -F t.missing -o", Socket);
 	SM_TEST(ask(map, "missing@key", NULL) == EX_TEMPFAIL);
 	SM_TEST(Logs == 1);
+}
+
+/* wait until a target is asked again */
+static void
+patience(map)
+	MAP *map;
+{
+	nap(wire(map)->pgw_retry - now() + 5L);
+}
+
+/*
+**  UNSAFE -- a password file that is refused, before anybody is asked
+**
+**	Parameters:
+**		map -- its map.
+**		file -- the file.
+**		why -- the reason.
+**
+**	Returns:
+**		none.
+*/
+
+static void
+unsafe(map, file, why)
+	MAP *map;
+	const char *file;
+	const char *why;
+{
+	patience(map);
+	CASE(why, ask(map, "some@key", NULL) == EX_TEMPFAIL);
+	CASE(why, Logs == 1);
+	CASE(why, strstr(Log, "map=t, sqlstate=-, password file: ") != NULL);
+	CASE(why, strstr(Log, file) != NULL);
+	CASE(why, strstr(Log, why) != NULL);
+	CASE(why, strstr(Log, "it must belong to root or the user who runs sendmail, mode 0600, ") != NULL);
+	CASE(why, wire(map)->pgw_conn == NULL);
+	if (strstr(Log, why) == NULL)
+		(void) fprintf(stderr, "\tlog: %s\n", Log);
+}
+
+/*
+**  TEST_PASSFILE -- the password file keeps to the rules for secrets
+*/
+
+static void
+test_passfile()
+{
+	static struct
+	{
+		int		p_mode;
+		const char	*p_why;
+	} cases[] =
+	{
+		{ 0640,	"Group readable file" },
+		{ 0604,	"World readable file" },
+		{ 0620,	"Group writable file" },
+		{ 0602,	"World writable file" },
+		{ 0200,	"Permission denied" }
+	};
+	char file[2 * PATHLEN], link[2 * PATHLEN], dir[PATHLEN];
+	MAP *map, *other;
+	char *home = getenv("HOME");
+	int i;
+
+	(void) sm_snprintf(dir, sizeof(dir), "%.400s/secrets", Scratch);
+	(void) sm_snprintf(file, sizeof(file), "%s/.pgpass", dir);
+	(void) sm_snprintf(link, sizeof(link), "%s/link", dir);
+	if (mkdir(dir, 0700) < 0)
+		fatal(dir, sm_errstring(errno));
+	write_file("secrets/.pgpass", "*:*:*:*:%s\n", SECRET);
+	map = newmap(0L, "-H \"host=localhost port=%s dbname=postgres user=%s application_name=passfile passfile=%s sslmode=disable\" -F t.user",
+		     Port, READER, file);
+	SM_TEST(answers(map, "", READER));
+	for (i = 0; i < NITEMS(cases); i++)
+	{
+		/* what is connected stays so; a new one is refused */
+		(void) chmod(file, (mode_t) cases[i].p_mode);
+		CASE(cases[i].p_why, answers(map, "", READER));
+		pgsqlmap_wire_drop(wire(map));
+		unsafe(map, file, cases[i].p_why);
+		CASE(cases[i].p_why, backends("passfile", 0) == 0);
+
+		/* one line for all lookups, and mending it is enough */
+		CASE(cases[i].p_why, ask(map, "", NULL) == EX_TEMPFAIL);
+		CASE(cases[i].p_why, Logs == 0);
+		(void) chmod(file, 0600);
+		patience(map);
+		CASE(cases[i].p_why, answers(map, "", READER));
+	}
+
+	/* links, other things, and nothing at all */
+	if (symlink(file, link) < 0)
+		fatal(link, sm_errstring(errno));
+	other = newmap(0L, "-H \"host=localhost port=%s dbname=postgres user=%s passfile=%s sslmode=disable\" -F t.user",
+		       Port, READER, link);
+	unsafe(other, link, "Symbolic links not allowed");
+	(void) unlink(link);
+	unsafe(other, link, "No such file or directory");
+	if (mkdir(link, 0700) < 0)
+		fatal(link, sm_errstring(errno));
+	unsafe(other, link, "Regular files only");
+
+	/* directories and owners are known only to who is not root */
+	pgsqlmap_wire_drop(wire(map));
+	if (getuid() == 0)
+	{
+		(void) chmod(dir, 0770);
+		unsafe(map, file, "Group writable directory");
+		(void) chmod(dir, 0707);
+		unsafe(map, file, "World writable directory");
+		(void) chmod(dir, 0755);
+		if (chown(file, 65534, 65534) < 0)
+			fatal(file, sm_errstring(errno));
+		unsafe(map, file, "Permission denied");
+		RunAsUid = 65534;
+		patience(map);
+		SM_TEST(answers(map, "", READER));
+		pgsqlmap_wire_drop(wire(map));
+		RunAsUid = 65533;
+		unsafe(map, file, "Permission denied");
+		RunAsUid = 0;
+		if (chown(file, 0, 0) < 0)
+			fatal(file, sm_errstring(errno));
+	}
+	patience(map);
+	SM_TEST(answers(map, "", READER));
+	pgsqlmap_wire_drop(wire(map));
+
+	/* named by the service file; the default, which may be missing */
+	map = newmap(0L, "-H \"service=t-passfile user=%s\" -F t.user", READER);
+	SM_TEST(answers(map, "", READER));
+	pgsqlmap_wire_drop(wire(map));
+	(void) chmod(file, 0644);
+	unsafe(map, file, "Group readable file");
+	map = newmap(0L, "-H \"host=localhost port=%s dbname=postgres user=%s sslmode=disable\" -F t.user",
+		     Port, READER);
+	(void) setenv("HOME", dir, 1);
+	unsafe(map, file, "Group readable file");
+	(void) chmod(file, 0600);
+	patience(map);
+	SM_TEST(answers(map, "", READER));
+	pgsqlmap_wire_drop(wire(map));
+	(void) unlink(file);
+	SM_TEST(ask(map, "", NULL) == EX_TEMPFAIL);
+	SM_TEST(strstr(Log, "connect: ") != NULL);
+	SM_TEST(strstr(Log, "no password supplied") != NULL);
+	if (home == NULL)
+		(void) unsetenv("HOME");
+	else
+		(void) setenv("HOME", home, 1);
 }
 
 static void
@@ -1636,7 +1869,7 @@ test_refused_connections()
 
 	/* a password that is wrong */
 	(void) sm_snprintf(conninfo, sizeof(conninfo),
-		"host=localhost port=%s dbname=postgres user=" READER " passfile=%s/wrong",
+		"host=localhost port=%s dbname=postgres user=" READER " passfile=%s/wrong sslmode=disable",
 		Port, Scratch);
 	map = newmap(0L, "-H \"%s\" -F t.find", conninfo);
 	SM_TEST(ask(map, "some@key", NULL) == EX_TEMPFAIL);
@@ -1644,12 +1877,48 @@ test_refused_connections()
 	SM_TEST(strstr(Log, "password authentication failed") != NULL);
 }
 
+/*
+**  LEFT_ALONE -- a target that cost a wait is not asked, by no map and child
+**
+**	Parameters:
+**		map -- the map that waited just now.
+**		nth -- how often it waited before, in a row.
+**
+**	Returns:
+**		none.
+*/
+
+static void
+left_alone(map, nth)
+	MAP *map;
+	int nth;
+{
+	PGSQLMAP_WIRE *w = wire(map);
+	PGconn *conn = w->pgw_conn;
+	long pause = w->pgw_retry - now();
+	long least = 500L << nth;
+	MAP *other, *m;
+
+	SM_TEST(pause > least - 100L && pause <= least * 3 / 2);
+	other = newmap(0L, "-H \"%s\" -F t.echo", w->pgw_target);
+	SM_TEST(wire(other) == w);
+	for (m = map; m != NULL; m = m == map ? other : NULL)
+	{
+		SM_TEST(ask(m, "alone@key", NULL) == EX_TEMPFAIL);
+		SM_TEST(Took < 100L);
+		SM_TEST(Logs == 0);
+	}
+	SM_TEST(w->pgw_conn == conn);
+	SM_TEST(child(other, "alone", 2, true).r_status == EX_TEMPFAIL);
+	SM_TEST(w->pgw_retry > now());
+}
+
 /* a locked table, by the server's limit and by our own */
 static void
 test_locked()
 {
 	MAP *map;
-	int pid;
+	int pid, i;
 
 	map = newmap(0L, "-H \"%s application_name=lock options='-c statement_timeout=300'\" -b t.locked -k key -v value",
 		     Socket);
@@ -1660,19 +1929,41 @@ test_locked()
 	SM_TEST(Took >= 250L && Took <= 1300L);
 	SM_TEST(Logs == 1);
 	SM_TEST(strstr(Log, "sqlstate=57014, query: canceling statement due to statement timeout") != NULL);
+	left_alone(map, 0);
 	(void) sql("ROLLBACK");
+	SM_TEST(ask(map, "locked@key", NULL) == EX_TEMPFAIL && Logs == 0);
+	patience(map);
 	SM_TEST(answers(map, "locked@key", "value"));
 	SM_TEST(PQbackendPID(wire(map)->pgw_conn) == pid);
+	SM_TEST(wire(map)->pgw_retry == 0 && wire(map)->pgw_failures == 0);
+
+	map = newmap(0L, "-H \"%s application_name=lock1 options='-c lock_timeout=100'\" -b t.locked -k key -v value -e",
+		     Socket);
+	(void) sql("BEGIN; LOCK TABLE t.locked IN ACCESS EXCLUSIVE MODE");
+	SM_TEST(ask(map, "locked@key", NULL) == EX_TEMPFAIL);
+	SM_TEST(Logs == 1 && strstr(Log, "sqlstate=55P03") != NULL);
+	left_alone(map, 0);
+	(void) sql("ROLLBACK");
+	patience(map);
+	SM_TEST(answers(map, "locked@key", "value"));
 
 	map = newmap(0L, "-H \"%s application_name=lock2\" -b t.locked -k key -v value -l 1",
 		     Socket);
 	(void) sql("BEGIN; LOCK TABLE t.locked IN ACCESS EXCLUSIVE MODE");
-	SM_TEST(ask(map, "locked@key", NULL) == EX_TEMPFAIL);
-	SM_TEST(Took >= 900L && Took <= 2000L);
-	SM_TEST(Logs == 1);
-	SM_TEST(strstr(Log, "query: no answer within the time limit") != NULL);
+	for (i = 0; i < 2; i++)
+	{
+		/* it connects in between, which is no answer */
+		patience(map);
+		SM_TEST(ask(map, "locked@key", NULL) == EX_TEMPFAIL);
+		SM_TEST(Took >= 900L && Took <= 2000L);
+		SM_TEST(Logs == 1);
+		SM_TEST(strstr(Log, "map=t, sqlstate=-, query: no answer within the time limit") != NULL);
+		left_alone(map, i);
+	}
 	(void) sql("ROLLBACK");
+	patience(map);
 	SM_TEST(answers(map, "locked@key", "value"));
+	SM_TEST(wire(map)->pgw_retry == 0 && wire(map)->pgw_failures == 0);
 }
 
 /* answers that come too late, or would */
@@ -1692,6 +1983,8 @@ test_late()
 	SM_TEST(strstr(Log, "query: no answer within the time limit") != NULL);
 
 	/* the next question gets its own answer, also after the late one */
+	left_alone(map, 0);
+	patience(map);
 	SM_TEST(answers(echo, "mine", "mine"));
 	SM_TEST(PQbackendPID(wire(map)->pgw_conn) != pid);
 	nap(300L);
@@ -1704,6 +1997,7 @@ test_late()
 	SM_TEST(ask(echo, "hangs@key", NULL) == EX_TEMPFAIL);
 	SM_TEST(Took >= 900L && Took <= 2000L);
 	SM_TEST(Logs == 1);
+	patience(map);
 	SM_TEST(answers(echo, "does not", "does not"));
 	SM_TEST(PQbackendPID(wire(map)->pgw_conn) != pid);
 	(void) kill((pid_t) pid, SIGCONT);
@@ -2223,6 +2517,7 @@ CREATE FUNCTION t.pair(text, OUT a text, OUT b text) LANGUAGE sql AS \
 CREATE TYPE t.void AS ();\
 CREATE FUNCTION t.nothing(text) RETURNS SETOF t.void LANGUAGE sql AS \
 'SELECT WHERE false';\
+CREATE FUNCTION t.procedure(text) RETURNS void LANGUAGE sql AS 'SELECT';\
 CREATE FUNCTION t.cast(text) RETURNS integer LANGUAGE sql AS \
 'SELECT $1::integer';\
 CREATE FUNCTION t.fails(text) RETURNS text LANGUAGE plpgsql AS \
@@ -2266,23 +2561,6 @@ REVOKE ALL ON FUNCTION t.forbid FROM PUBLIC;\
 ";
 
 static void
-write_file(name, fmt, text)
-	const char *name;
-	const char *fmt;
-	const char *text;
-{
-	char path[2 * PATHLEN];
-	FILE *fp;
-
-	(void) sm_snprintf(path, sizeof(path), "%s/%s", Scratch, name);
-	(void) umask(077);
-	if ((fp = fopen(path, "w")) == NULL ||
-	    fprintf(fp, fmt, text) < 0 || fclose(fp) != 0)
-		fatal(path, sm_errstring(errno));
-	(void) umask(022);
-}
-
-static void
 setup()
 {
 	static const char *const names[] = { "PGHOST", "PGHOSTADDR", "PGPORT",
@@ -2324,8 +2602,8 @@ setup()
 	write_file("pass", "*:*:*:*:%s\n", SECRET);
 	write_file("wrong", "*:*:*:*:%s\n", "not-" SECRET "-at-all");
 	(void) sm_snprintf(service, sizeof(service),
-		"[t-pgsqlmap]\nhost=%.200s\nport=%s\ndbname=postgres\nuser=%s\n",
-		SocketDir, Port, READER);
+		"[t-pgsqlmap]\nhost=%.200s\nport=%s\ndbname=postgres\nuser=%s\n[t-passfile]\nhost=localhost\nport=%s\ndbname=postgres\nsslmode=disable\npassfile=%.200s/secrets/.pgpass\n[t-settings]\nsslmode=require\n",
+		SocketDir, Port, READER, Port, Scratch);
 	write_file("pg_service.conf", "%s", service);
 	(void) setenv("PGSYSCONFDIR", Scratch, 1);
 
@@ -2340,6 +2618,10 @@ setup()
 		Port, READER, Scratch, Scratch);
 	SpaceSub = '.';
 	CurrentPid = getpid();
+
+	/* the scratch directory is in one that is everybody's */
+	RealUid = RunAsUid = getuid();
+	setbitn(DBS_TRUSTSTICKYBIT, DontBlameSendmail);
 }
 
 /*
@@ -2486,6 +2768,7 @@ main(argc, argv)
 
 	test_open();
 	test_share();
+	test_settings();
 	test_keys();
 	test_lengthy();
 	test_not_utf8();
@@ -2500,6 +2783,7 @@ main(argc, argv)
 	test_idle();
 
 	test_errors();
+	test_passfile();
 	test_refused_connections();
 	test_locked();
 	test_late();
@@ -2522,8 +2806,9 @@ main(argc, argv)
 	test_counted();
 	test_lasting();
 
+	pgsqlmap_finish();
 	for (w = PgsqlmapWires; w != NULL; w = w->pgw_next)
-		pgsqlmap_wire_drop(w);
+		SM_TEST(w->pgw_conn == NULL);
 	if (Answer != NULL)
 		sm_free(Answer);
 	PQfinish(Admin);

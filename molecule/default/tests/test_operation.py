@@ -12,7 +12,7 @@ from shared.machine import Machine
 from shared.waiting import wait_until
 
 
-def deploy(*options: str) -> str:
+def deploy(*options: str, fails: bool = False) -> str:
     """Run the playbook of the scenario once more and return what it printed."""
     playbook = Path(__file__).parents[2] / "shared" / "converge.yml"
     inventory = os.environ["MOLECULE_INVENTORY_FILE"]
@@ -28,7 +28,7 @@ def deploy(*options: str) -> str:
             "ANSIBLE_DISPLAY_SKIPPED_HOSTS": "false",
         },
     )
-    assert done.returncode == 0, done.stdout
+    assert bool(done.returncode) == fails, done.stdout
     return done.stdout
 
 
@@ -44,6 +44,29 @@ def test_a_reload_that_an_earlier_run_missed_is_made_up_for(mta: Machine) -> Non
     assert changes(output) == {"1"}, output
     after = wait_until(lambda: (now := mta.daemon()) != before and now)
     assert (after.pid, after.started) == (before.pid, before.started)
+
+
+def test_a_map_that_gets_no_answer_fails_the_play(mta: Machine) -> None:
+    # A76, B63
+    def rename(old: str, new: str) -> None:
+        mta.sql(
+            f"ALTER FUNCTION mail.{old}(text) RENAME TO {new};",
+            role="postgres",
+            user="postgres",
+            database="sendmail",
+        )
+
+    daemon = mta.daemon()
+    rename("lookup_virtualusers", "kept_by_the_tests")
+    try:
+        output = deploy("--tags", "mta_config_configure", fails=True)
+    finally:
+        rename("kept_by_the_tests", "lookup_virtualusers")
+    assert "virtuser: query: function mail.lookup_virtualusers(text) does not exist" in output
+    assert "access: " not in output
+    assert changes(output) == {"0"}, output
+    assert mta.daemon() == daemon
+    assert changes(deploy("--tags", "mta_config_configure")) == {"0"}
 
 
 def test_check_mode_on_a_deployed_host_reports_no_change() -> None:

@@ -61,6 +61,9 @@
 # define PGSQLMAP_UNDERWAY	8192
 # define PGSQLMAP_ADDRESS	1024
 
+/* the type of a function that returns nothing, pg_type.dat */
+# define PGSQLMAP_VOID		2278
+
 /* what an alias map asks that does not say it */
 # define PGSQLMAP_ALIASES	"mail.lookup_aliases"
 
@@ -99,9 +102,10 @@ struct pgsqlmap_wire
 	unsigned int	pgw_serial;	/* number of the connection, from 1 */
 	bool		pgw_unnamed;	/* named statements do not work */
 	int		pgw_idle;	/* seconds until closed; 0: never */
-	long		pgw_retry;	/* do not connect before (ms) */
-	int		pgw_failures;	/* failed connects in a row */
-	char		pgw_reason[256];	/* of the last failure */
+	long		pgw_retry;	/* leave alone until then (ms) */
+	bool		pgw_alone;	/* it was: the last one did not ask */
+	int		pgw_failures;	/* in a row, until an answer */
+	char		pgw_reason[320];	/* of the last failure */
 };
 
 /* one statement; maps that ask the same share it, prepared or not */
@@ -164,6 +168,7 @@ static void	pgsqlmap_wire_forked __P((void));
 static long long	pgsqlmap_wire_usec __P((void));
 static long	pgsqlmap_wire_now __P((void));
 static long	pgsqlmap_wire_pause __P((int));
+static void	pgsqlmap_wire_leave __P((PGSQLMAP_WIRE *));
 static char	*pgsqlmap_wire_normal __P((const char *, char **, char **));
 static PGSQLMAP_WIRE	*pgsqlmap_wire_find __P((char *, char *));
 static void	pgsqlmap_wire_drop __P((PGSQLMAP_WIRE *));
@@ -172,12 +177,14 @@ static void	pgsqlmap_wire_fail __P((PGSQLMAP_WIRE *, const char *,
 static int	pgsqlmap_wire_wait __P((PGSQLMAP_WIRE *, int, long));
 static char	*pgsqlmap_wire_item __P((const char *, int));
 static void	pgsqlmap_wire_hosts __P((PGSQLMAP_WIRE *));
+static bool	pgsqlmap_wire_passfile __P((PGSQLMAP_WIRE *));
 static bool	pgsqlmap_wire_dial __P((PGSQLMAP_WIRE *, PGSQLMAP_HOST *,
 					const char *, int));
 static bool	pgsqlmap_wire_try __P((PGSQLMAP_WIRE *, int));
 static bool	pgsqlmap_wire_connect __P((PGSQLMAP_WIRE *, int));
 static PGresult	*pgsqlmap_wire_ask __P((PGSQLMAP_WIRE *, PGSQLMAP_QUERY *,
 					const char *const *, bool, int));
+static bool	pgsqlmap_wire_late __P((PGSQLMAP_WIRE *, const PGresult *));
 static bool	pgsqlmap_wire_lost __P((PGSQLMAP_WIRE *, const PGresult *));
 static bool	pgsqlmap_wire_unnamed __P((PGSQLMAP_WIRE *,
 					const PGresult *));
@@ -295,6 +302,27 @@ pgsqlmap_wire_pause(failures)
 	while (failures-- > 0 && pause < PGSQLMAP_RETRY_MOST)
 		pause *= 2;
 	return pause + get_random() % (pause / 2);
+}
+
+/*
+**  PGSQLMAP_WIRE_LEAVE -- leave a target alone for a while that grows
+**
+**	So an outage, or a lock that somebody holds, costs a session about
+**	one wait, not one for each lookup.
+**
+**	Parameters:
+**		w -- the target; it has just cost a wait.
+**
+**	Returns:
+**		none.
+*/
+
+static void
+pgsqlmap_wire_leave(w)
+	PGSQLMAP_WIRE *w;
+{
+	w->pgw_retry = pgsqlmap_wire_now() +
+		pgsqlmap_wire_pause(w->pgw_failures++);
 }
 
 /*
@@ -677,6 +705,69 @@ pgsqlmap_wire_hosts(w)
 }
 
 /*
+**  PGSQLMAP_WIRE_PASSFILE -- may the password file be used?
+**
+**	libpq ignores a file that others may read and goes on without a
+**	password, and it minds neither owner, links nor directories.  Here
+**	the rules are those for sendmail's own secrets: owned by root or by
+**	the user who runs sendmail, mode 0600, no symbolic link, in
+**	directories that nobody else can write to.
+**
+**	libpq has read the file by now, whose name may stand in the service
+**	file, but has sent nothing of it.
+**
+**	Parameters:
+**		w -- the target, with a connection just started.
+**
+**	Returns:
+**		true -- it may, or there is none.
+**		false -- not; w->pgw_reason says why.
+*/
+
+static bool
+pgsqlmap_wire_passfile(w)
+	PGSQLMAP_WIRE *w;
+{
+	PQconninfoOption *opts, *o;
+	char *file = NULL;
+	char *name;
+	char why[256];
+	struct stat st;
+	int r = 0;
+
+	opts = PQconninfo(w->pgw_conn);
+	if (opts == NULL)
+	{
+		pgsqlmap_wire_fail(w, "connect", "out of memory");
+		return false;
+	}
+	for (o = opts; o->keyword != NULL; o++)
+	{
+		if (strcmp(o->keyword, "passfile") == 0)
+			file = o->val;
+	}
+
+	/* the default, ~/.pgpass, needs not exist */
+	if (file != NULL && (name = strrchr(file, '/')) != NULL &&
+	    strcmp(name, "/.pgpass") == 0 && stat(file, &st) < 0)
+		file = NULL;
+	if (file != NULL)
+		r = safefile(file, RunAsUid, RunAsGid, RunAsUserName,
+			     SFF_REGONLY|SFF_NOSLINK|SFF_SAFEDIRPATH|
+			     SFF_MUSTOWN|SFF_ROOTOK|SFF_NORFILES|
+			     SFF_NOGWFILES|SFF_NOWWFILES, S_IRUSR, &st);
+	if (r != 0)
+	{
+		(void) sm_snprintf(why, sizeof(why),
+				   "%.100s: %s; it must belong to root or the user who runs sendmail, mode 0600, no link, in directories that others cannot write to",
+				   file, sm_errstring(r));
+		pgsqlmap_wire_fail(w, "password file", why);
+	}
+	PQconninfoFree(opts);
+	return r == 0;
+}
+
+/*
 **  PGSQLMAP_WIRE_DIAL -- connect to one host
 **
 **	Parameters:
@@ -735,6 +826,14 @@ pgsqlmap_wire_dial(w, h, attrs, limit)
 	PGSQLMAP_SET(NULL, NULL);
 # undef PGSQLMAP_SET
 
+	/*
+	**  Defaults that a service or the connection string override: who
+	**  answers over TCP proves who it is, and no password goes to a
+	**  server that wants it in the clear or as MD5 (libpq 16).
+	*/
+
+	(void) setenv("PGSSLMODE", "verify-full", 1);
+	(void) setenv("PGREQUIREAUTH", "!password,!md5", 1);
 	deadline = pgsqlmap_wire_now() + limit * 1000L;
 	w->pgw_forks = PgsqlmapForks;
 	w->pgw_conn = PQconnectStartParams(keys, vals, 1);
@@ -753,6 +852,8 @@ pgsqlmap_wire_dial(w, h, attrs, limit)
 		if (w->pgw_nhosts > 1)
 			return false;	/* one after the other, please */
 	}
+	if (!pgsqlmap_wire_passfile(w))
+		return false;
 	st = PQstatus(w->pgw_conn) == CONNECTION_BAD
 		? PGRES_POLLING_FAILED : PGRES_POLLING_WRITING;
 	while (st != PGRES_POLLING_OK && st != PGRES_POLLING_FAILED)
@@ -843,12 +944,8 @@ pgsqlmap_wire_try(w, limit)
 **
 **	Returns:
 **		true -- connected.
-**		false -- not; w->pgw_reason says why.
-**
-**	Side Effects:
-**		After a failure the target is left alone for a while that
-**		grows, so that an outage costs a session one wait, not one
-**		per lookup.
+**		false -- not; w->pgw_reason says why, and w->pgw_alone if
+**			it was not tried.
 */
 
 static bool
@@ -859,20 +956,18 @@ pgsqlmap_wire_connect(w, limit)
 	bool done = false;
 
 	if (w->pgw_conn != NULL && w->pgw_forks != PgsqlmapForks)
-	{
 		pgsqlmap_wire_drop(w);
-		w->pgw_retry = 0;
-		w->pgw_failures = 0;
-	}
-	if (w->pgw_conn != NULL)
-		return true;
-	if (w->pgw_retry > pgsqlmap_wire_now())
+	w->pgw_alone = w->pgw_retry != 0 &&
+		       w->pgw_retry > pgsqlmap_wire_now();
+	if (w->pgw_alone)
 	{
 		if (tTd(38, 9))
 			sm_dprintf("pgsqlmap: %s: not asked again yet\n",
 				w->pgw_label);
 		return false;
 	}
+	if (w->pgw_conn != NULL)
+		return true;
 
 	if (w->pgw_nhosts <= 1)
 	{
@@ -886,14 +981,9 @@ pgsqlmap_wire_connect(w, limit)
 	if (done)
 	{
 		w->pgw_serial++;
-		w->pgw_failures = 0;
-		w->pgw_retry = 0;
 		return true;
 	}
-	w->pgw_retry = pgsqlmap_wire_now() +
-		pgsqlmap_wire_pause(w->pgw_failures++);
-	sm_syslog(LOG_WARNING, CurEnv == NULL ? NOQID : CurEnv->e_id,
-		  "pgsqlmap: %.100s: %s", w->pgw_label, w->pgw_reason);
+	pgsqlmap_wire_leave(w);
 	return false;
 }
 
@@ -1014,6 +1104,33 @@ pgsqlmap_wire_ask(w, query, params, named, limit)
 }
 
 /*
+**  PGSQLMAP_WIRE_LATE -- did a query use up its time?
+**
+**	Parameters:
+**		w -- the target that was asked.
+**		res -- the result; NULL if there was none.
+**
+**	Returns:
+**		true iff it met our time limit or one of the server.
+*/
+
+static bool
+pgsqlmap_wire_late(w, res)
+	PGSQLMAP_WIRE *w;
+	const PGresult *res;
+{
+	const char *state;
+
+	if (w->pgw_conn == NULL)
+		return true;
+
+	/* statement_timeout and lock_timeout */
+	state = PQresultErrorField(res, PG_DIAG_SQLSTATE);
+	return state != NULL && (strcmp(state, "57014") == 0 ||
+				 strcmp(state, "55P03") == 0);
+}
+
+/*
 **  PGSQLMAP_WIRE_LOST -- was it the connection that failed, or the query?
 **
 **	Parameters:
@@ -1031,8 +1148,6 @@ pgsqlmap_wire_lost(w, res)
 {
 	const char *state;
 
-	if (w->pgw_conn == NULL)
-		return false;	/* time limit: once is enough */
 	if (PQstatus(w->pgw_conn) == CONNECTION_BAD)
 		return true;
 	if (res == NULL)
@@ -1092,7 +1207,9 @@ pgsqlmap_wire_unnamed(w, res)
 **  PGSQLMAP_WIRE_QUERY -- ask a target, connecting if necessary
 **
 **	A connection that has been lost since it was last used is replaced
-**	once; a query is never repeated on a connection made for it.
+**	once; a query is never repeated on a connection made for it.  What
+**	has used up its time is not asked again, and the target is left
+**	alone, by all maps.
 **
 **	Parameters:
 **		w -- the target.
@@ -1127,8 +1244,15 @@ pgsqlmap_wire_query(w, query, params, named, climit, qlimit)
 		if (w->pgw_unnamed)
 			named = false;
 		res = pgsqlmap_wire_ask(w, query, params, named, qlimit);
+		if (pgsqlmap_wire_late(w, res))
+		{
+			pgsqlmap_wire_leave(w);
+			return res;
+		}
 		if (!pgsqlmap_wire_lost(w, res))
 		{
+			w->pgw_failures = 0;
+			w->pgw_retry = 0;
 			if (!named || !pgsqlmap_wire_unnamed(w, res))
 				return res;
 			PQclear(res);
@@ -1435,6 +1559,31 @@ pgsqlmap_idle(fp)
 				pgsqlmap_wire_drop(w);
 			}
 		}
+	}
+}
+
+/*
+**  PGSQLMAP_FINISH -- say goodbye to the servers
+**
+**	sendmail calls this where a process ends, but not in the handler of
+**	a signal, which may have interrupted libpq.
+**
+**	Parameters:
+**		none.
+**
+**	Returns:
+**		none.
+*/
+
+void
+pgsqlmap_finish()
+{
+	PGSQLMAP_WIRE *w;
+
+	for (w = PgsqlmapWires; w != NULL; w = w->pgw_next)
+	{
+		if (w->pgw_forks == PgsqlmapForks)
+			pgsqlmap_wire_drop(w);
 	}
 }
 
@@ -2336,9 +2485,9 @@ pgsqlmap_open(map, mode)
 **	Keeps the connection.  sendmail closes all maps before it forks to
 **	deliver, and opens them again for the next message of the session;
 **	a connection costs as much as two hundred lookups.  Nothing needs a
-**	close: a child drops what it inherited, and the end of a process
-**	ends its session.  Doing nothing is also the only thing that is safe
-**	in a signal handler, where finis() may call this.
+**	close: a child drops what it inherited, and a process that ends
+**	calls pgsqlmap_finish().  Doing nothing is also the only thing that
+**	is safe in a signal handler, where finis() may call this.
 **
 **	Parameters:
 **		map -- the map.
@@ -2428,8 +2577,8 @@ pgsqlmap_complain(map, spec, res, why)
 		sm_dprintf("pgsqlmap_lookup(%s): %s\n", map->map_mname,
 			w->pgw_reason);
 
-	/* a connect that failed has been logged, once for all lookups */
-	if (res == NULL && w->pgw_retry != 0)
+	/* why a target is left alone has been logged once for all lookups */
+	if (res == NULL && w->pgw_alone)
 		return;
 	sm_syslog(LOG_WARNING, CurEnv == NULL ? NOQID : CurEnv->e_id,
 		  "pgsqlmap: %.100s: map=%.50s, sqlstate=%.5s, %s",
@@ -2594,6 +2743,8 @@ pgsqlmap_ask(map, spec, params, valuep)
 				   PQnfields(res), spec->pgs_ncols);
 		pgsqlmap_complain(map, spec, res, why);
 	}
+	else if (PQftype(res, 0) == PGSQLMAP_VOID)
+		pgsqlmap_complain(map, spec, res, "the function returns nothing");
 	else
 	{
 		rows = PQntuples(res);
