@@ -8,8 +8,8 @@ INSERT INTO mailertable VALUES ('.example.org', 'esmtp:[192.0.2.9]'), ('.', 'smt
 INSERT INTO genericstable VALUES ('@a.org', '%1@c.org');
 INSERT INTO domaintable VALUES ('old.org', 'h.org');
 SELECT mail.parents('a.b.c') AS "a.b.c b.c c", mail.parents('192.0.2.1') AS "four networks",
-    mail.parents('IPv6:2001:db8::1') AS "three networks", mail.parents('localhost') AS "one",
-    mail.parents('[192.0.2.1]') AS "a host";
+    mail.parents('IPv6:2001:db8:1') AS "four networks", mail.parents('localhost') AS "one",
+    mail.parents('[192.0.2.1]') AS "four names", mail.parents('[IPv6:1:2]') AS "three names";
 SELECT cardinality(mail.parents(repeat('a.', 500))) AS "16",
     cardinality(mail.parents(repeat('1.', 500))) AS "16",
     cardinality(mail.parents('IPv6' || repeat(':1', 500))) AS "16";

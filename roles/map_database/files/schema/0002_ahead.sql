@@ -125,6 +125,21 @@ END;
 COMMENT ON FUNCTION mail.lookup_access_ahead(text[]) IS
     'Verdicts of the access map for many keys at once, none of them a virtual user.';
 
+CREATE FUNCTION mail.lookup_host_ahead(asked text, client_name text, client_address text)
+    RETURNS TABLE (function text, key text, value text)
+    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 24
+AS $body$
+BEGIN
+    RETURN QUERY
+    SELECT foretold.*
+    FROM mail.lookup_access_ahead(
+        mail.access_keys_ahead(asked, client_name, client_address)
+    ) AS foretold;
+END
+$body$;
+COMMENT ON FUNCTION mail.lookup_host_ahead(text, text, text) IS
+    'Verdict of the access map on a host or an address, and those that sendmail asks for next.';
+
 CREATE FUNCTION mail.mailertable_keys_ahead(domain text)
     RETURNS text[]
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
@@ -240,9 +255,11 @@ BEGIN
     END LOOP;
     IF under_way LIKE 'From:%' AND client_name <> '' THEN
         -- A message begins: may this client, with its certificate or without?
-        access_keys := access_keys || mail.access_keys_ahead(
+        RETURN QUERY
+        SELECT foretold.*
+        FROM mail.lookup_host_ahead(
             'TLS_Clt:' || client_name, client_name, client_address
-        );
+        ) AS foretold;
     END IF;
 
     -- The question itself, unless it is about one of these addresses.
@@ -251,10 +268,13 @@ BEGIN
     ) = 0 THEN
         CASE asked_function
             WHEN 'mail.lookup_access' THEN
+                IF position('@' IN asked) = 0 THEN
+                    RETURN QUERY
+                    SELECT foretold.*
+                    FROM mail.lookup_host_ahead(asked, client_name, client_address) AS foretold;
                 -- The class asks mail.lookup_access alone for what may be a virtual user.
-                IF asked NOT LIKE 'To:_%@_%' THEN
-                    access_keys := mail.access_keys_ahead(asked, client_name, client_address)
-                        || access_keys;
+                ELSIF asked NOT LIKE 'To:_%@_%' THEN
+                    access_keys := mail.access_keys_ahead(asked, NULL, NULL) || access_keys;
                 END IF;
             WHEN 'mail.lookup_mailertable' THEN
                 mailertable_keys := mail.mailertable_keys_ahead(asked) || mailertable_keys;
@@ -295,6 +315,7 @@ GRANT EXECUTE ON FUNCTION
     mail.parents(text),
     mail.access_keys_ahead(text, text, text),
     mail.lookup_access_ahead(text[]),
+    mail.lookup_host_ahead(text, text, text),
     mail.mailertable_keys_ahead(text),
     mail.lookup_ahead(text, text, text, text, text)
 TO sqlmail_writer, sqlmail_reader;
