@@ -13,6 +13,7 @@ import ssl
 import subprocess
 import tempfile
 import typing as t
+from collections import Counter
 from collections.abc import Iterator
 from email.message import Message
 from pathlib import Path
@@ -197,7 +198,8 @@ class Machine:
         """Trust the host's certificate authority and nobody else."""
         return ssl.create_default_context(cadata=self.run("cat", "/etc/mail/tls/ca.crt"))
 
-    def _dial(self, port: int, local: str | None) -> socket.socket:
+    def dial(self, port: int, local: str | None = None) -> socket.socket:
+        """Connect from outside, or on the host to one of its own addresses."""
         if local is None:
             return socket.create_connection((self.address, port), timeout=60)
         ours, theirs = socket.socketpair()
@@ -226,7 +228,7 @@ class Machine:
         """
 
         def connect() -> socket.socket:
-            plain = self._dial(port, local)
+            plain = self.dial(port, local)
             if port == 465:
                 return self.trust().wrap_socket(plain, server_hostname=self.fqdn)
             return plain
@@ -283,6 +285,16 @@ class Machine:
             user="postgres",
             database="postgres",
         ).split()
+
+    def counted(self, wanted: str = "") -> Counter[str]:
+        """What a map of sendmail, or all of them together, counted since they were deployed."""
+        header, *maps = self.run("pgsqlmap-stat").splitlines()
+        total: Counter[str] = Counter()
+        for line in maps:
+            name, *counts = line.split()
+            if wanted in ("", name):
+                total.update(dict(zip(header.split()[1:], map(int, counts), strict=True)))
+        return total
 
     def comers(self, role: str = "sendmail") -> list[str]:
         """How connections of a role came: TLS version, subject of the certificate, address."""

@@ -2,7 +2,8 @@
 """Another host's mail server; it runs on the host under test.
 
 Offers STARTTLS and AUTH, demands neither, takes everything, and writes each message
-as a line of JSON: who the client proved to be, the envelope, and the message.
+as a line of JSON: version of TLS, who the client proved to be, the envelope, and the
+message.
 Arguments: port, file to write, certificate, key.  Ends when its input does.
 """
 
@@ -75,6 +76,7 @@ class Session(socketserver.StreamRequestHandler):
             lines.append(line)
         with pathlib.Path(JOURNAL).open("a", encoding="utf-8") as journal:
             entry = {
+                "tls": self.connection.version() if self.secure else None,
                 "user": self.user,
                 "sender": self.sender,
                 "recipients": self.recipients,
@@ -97,6 +99,6 @@ class Server(socketserver.ThreadingTCPServer):
     daemon_threads = True
 
 
-with Server(("127.0.0.1", PORT), Session) as server:
+with Server(("", PORT), Session) as server:
     threading.Thread(target=server.serve_forever, daemon=True).start()
     sys.stdin.read()

@@ -3,8 +3,6 @@
 
 from __future__ import annotations
 
-from collections import Counter
-
 from shared.machine import Machine
 from shared.smtp import Smtp
 from shared.waiting import wait_until
@@ -29,25 +27,16 @@ def test_a_session_has_one_backend_and_an_idle_daemon_none(mta: Machine, databas
     wait_until(lambda: not database.backends())
 
 
-def counted(machine: Machine) -> Counter[str]:
-    """What all maps of the host have counted together since they were deployed."""
-    header, *maps = machine.run("pgsqlmap-stat").splitlines()
-    total: Counter[str] = Counter()
-    for line in maps:
-        total.update(dict(zip(header.split()[1:], map(int, line.split()[1:]), strict=True)))
-    return total
-
-
 def test_a_message_asks_little_and_the_counters_tell(
     mta: Machine, demo: tuple[str, str], letter: str, subject: str
 ) -> None:
-    before = counted(mta)
+    before = mta.counted()
     with mta.smtp(587, tls=True, auth=demo) as session:
         me = f"demo@{mta.domain}"
         assert session.offer(me, letter, sender=me).accepted, session.heard
     mta.delivered("demo", subject)
     # The process that delivers counts before it is gone.
-    after = wait_until(lambda: (now := counted(mta))["connects"] >= before["connects"] + 2 and now)
+    after = wait_until(lambda: (now := mta.counted())["connects"] >= before["connects"] + 2 and now)
     assert after["lookups"] - before["lookups"] > 40
     assert after["asked"] - before["asked"] <= 12
     assert after["connects"] - before["connects"] <= 2
