@@ -268,7 +268,7 @@ END;
 COMMENT ON FUNCTION mail.networks_around(cidr) IS
     'Rows of access for an address and the networks around it, with their tags.';
 
-CREATE FUNCTION mail.lookup_network(asked text)
+CREATE FUNCTION mail.network_verdict(asked text)
     RETURNS SETOF text
     LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 1
 AS $body$
@@ -294,7 +294,7 @@ BEGIN
     LIMIT 1;
 END
 $body$;
-COMMENT ON FUNCTION mail.lookup_network(text) IS
+COMMENT ON FUNCTION mail.network_verdict(text) IS
     'Verdict of the longest network around the address that a tag asks for.';
 
 CREATE OR REPLACE FUNCTION mail.lookup_access(asked text)
@@ -306,7 +306,7 @@ BEGIN ATOMIC
     WHERE entry.lookup_key = mail.fold_access(asked)
     UNION ALL
     SELECT network.value
-    FROM mail.lookup_network(asked) AS network (value)
+    FROM mail.network_verdict(asked) AS network (value)
     WHERE NOT EXISTS (
         SELECT
         FROM mail.access AS entry
@@ -459,5 +459,5 @@ GRANT EXECUTE ON FUNCTION
     mail.access_tag(text),
     mail.access_network(text),
     mail.networks_around(cidr),
-    mail.lookup_network(text)
+    mail.network_verdict(text)
 TO sqlmail_writer, sqlmail_reader;
