@@ -4,8 +4,9 @@ SELECT
     has_table_privilege('sqlmail_reader', oid, 'SELECT') AS t,
     has_table_privilege('sqlmail_reader', oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER') AS f
 FROM pg_class
-WHERE relnamespace = 'mail'::regnamespace AND relkind = 'r' AND relname <> 'seeds'
+WHERE relnamespace = 'mail'::regnamespace AND relkind = 'r' AND relname NOT IN ('seeds', 'authinfo')
 ORDER BY relname COLLATE "C";
+SELECT has_table_privilege('sqlmail_reader', 'mail.authinfo', 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER') AS f;
 SELECT has_table_privilege('sqlmail_reader', 'mail.seeds', 'SELECT') AS f;
 SELECT has_schema_privilege('sqlmail_reader', 'mail', 'CREATE') AS f;
 SET ROLE sqlmail_reader;
@@ -13,6 +14,7 @@ INSERT INTO access VALUES ('192.0.2.1', 'RELAY');
 UPDATE access SET value = 'RELAY';
 DELETE FROM aliases;
 SELECT count(*) FROM mail.seeds;
+SELECT count(*) FROM mail.authinfo;
 CREATE TABLE mail.mine (a int);
 CREATE TABLE public.mine (a int);
 CALL mail.set_case_sensitive(false);
@@ -29,6 +31,17 @@ CREATE TABLE mail.mine (a int);
 CREATE FUNCTION mail.fold_local(a text) RETURNS text LANGUAGE sql RETURN a;
 CALL mail.set_case_sensitive(false);
 RESET ROLE;
+-- The submitter learns who is trusted, and nothing else.
+SET ROLE sqlmail_submitter;
+SELECT count(*) AS "0" FROM mail.lookup_trusted_users('nobody');
+SELECT mail.lookup_aliases('alice');
+RESET ROLE;
+SELECT string_agg(relname, ' ') AS trusted_users FROM pg_class
+WHERE relnamespace = 'mail'::regnamespace AND relkind IN ('r', 'v', 'S')
+    AND has_table_privilege('sqlmail_submitter', oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER');
+SELECT string_agg(proname, ' ' ORDER BY proname COLLATE "C") AS "fold_domain lookup_trusted_users" FROM pg_proc
+WHERE pronamespace = 'mail'::regnamespace AND has_function_privilege('sqlmail_submitter', oid, 'EXECUTE');
+SELECT has_table_privilege('sqlmail_submitter', 'mail.trusted_users', 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER') AS f;
 -- Nothing is granted to everybody.
 SELECT count(*) AS "0"
 FROM pg_proc

@@ -7,6 +7,9 @@ INSERT INTO aliases SELECT 'u' || i, 'x' FROM numbers;
 INSERT INTO mailertable SELECT 'd' || i || '.org', 'esmtp:x' FROM numbers;
 INSERT INTO genericstable SELECT 'u' || i, 'x' FROM numbers;
 INSERT INTO domaintable SELECT 'd' || i || '.org', 'x' FROM numbers;
+INSERT INTO local_domains SELECT 'd' || i || '.org' FROM numbers;
+INSERT INTO relay_domains SELECT 'd' || i || '.org' FROM numbers;
+INSERT INTO virtual_domains SELECT 'd' || i || '.org' FROM numbers;
 ANALYZE;
 CREATE FUNCTION pg_temp.scans(function text, mode text, question text = 'To:u77@a.org') RETURNS TABLE (node text)
 LANGUAGE plpgsql AS $$
@@ -28,7 +31,8 @@ $$;
 SELECT name, mode, node
 FROM (VALUES ('force_custom_plan'), ('force_generic_plan')) AS modes(mode),
     (VALUES ('lookup_access'), ('lookup_aliases'), ('lookup_virtualusers'),
-        ('lookup_mailertable'), ('lookup_genericstable'), ('lookup_domaintable')) AS names(name),
+        ('lookup_mailertable'), ('lookup_genericstable'), ('lookup_domaintable'),
+        ('lookup_local_domains'), ('lookup_relay_domains')) AS names(name),
     pg_temp.scans(name, mode)
 ORDER BY mode, name, node;
 -- A network is found by the index, too.

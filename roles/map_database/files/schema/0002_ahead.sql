@@ -181,6 +181,9 @@ DECLARE
     access_keys text[];
     mailertable_keys text[];
     genericstable_keys text[];
+    -- The client by all its names, and what may be a member of a class.
+    client CONSTANT text[] := ARRAY[client_name, '[' || client_address || ']'];
+    class_texts text[];
 BEGIN
     -- What is asked of the addresses of a command, or of a message.
     WHILE i < least(cardinality(lines), most) LOOP
@@ -198,6 +201,7 @@ BEGIN
         END IF;
         IF domain IS NOT NULL THEN
             mailertable_keys := mailertable_keys || mail.mailertable_keys_ahead(domain);
+            class_texts := array_remove(class_texts, domain) || domain;
             function := 'mail.lookup_domaintable';
             key := domain;
             SELECT entry.value INTO value
@@ -276,16 +280,48 @@ BEGIN
                 ELSIF asked NOT LIKE 'To:_%@_%' THEN
                     access_keys := mail.access_keys_ahead(asked, NULL, NULL) || access_keys;
                 END IF;
+                IF asked = 'Connect:' || client_name THEN
+                    class_texts := class_texts || client;
+                END IF;
             WHEN 'mail.lookup_mailertable' THEN
                 mailertable_keys := mail.mailertable_keys_ahead(asked) || mailertable_keys;
             WHEN 'mail.lookup_genericstable' THEN
                 domain := substring(asked FROM '@([^@]*)$');
                 genericstable_keys := genericstable_keys
                     || ARRAY[asked, '@' || domain, left(asked, -length(domain) - 1)];
+            WHEN 'mail.lookup_domaintable' THEN
+                -- Of which classes the domain is a member is asked next.
+                class_texts := class_texts || asked;
+                RETURN QUERY
+                SELECT asked_function, asked, answer.value
+                FROM (SELECT) AS question
+                LEFT JOIN LATERAL mail.lookup_domaintable(asked) AS answer (value) ON true;
+            WHEN 'mail.lookup_local_domains',
+                'mail.lookup_relay_domains',
+                'mail.lookup_virtual_domains',
+                'mail.lookup_generics_domains',
+                'mail.lookup_masquerade_domains',
+                'mail.lookup_masquerade_exceptions'
+            THEN
+                class_texts := class_texts || client || asked;
+            WHEN 'mail.lookup_trusted_users' THEN
+                RETURN QUERY
+                SELECT asked_function, asked, answer.value
+                FROM (SELECT) AS question
+                LEFT JOIN LATERAL mail.lookup_trusted_users(asked) AS answer (value) ON true;
+            WHEN 'mail.lookup_authinfo' THEN
+                RETURN QUERY
+                SELECT asked_function, foretold.key, answer.value
+                FROM unnest(ARRAY[asked, 'AuthInfo:']) AS foretold (key)
+                LEFT JOIN LATERAL mail.lookup_authinfo(foretold.key) AS answer (value) ON true;
             ELSE
                 -- The class asks the map alone.
                 NULL;
         END CASE;
+    END IF;
+    IF class_texts IS NOT NULL THEN
+        RETURN QUERY
+        SELECT foretold.* FROM mail.lookup_classes_ahead(class_texts) AS foretold;
     END IF;
     IF access_keys IS NOT NULL THEN
         RETURN QUERY
