@@ -40,6 +40,7 @@ ROWS = """
 INSERT INTO mail.aliases VALUES ('team', 'ann, bob, carl'), ('list', 'ann'), ('owner-list', 'bob');
 INSERT INTO mail.virtualusers VALUES ('sales@hosted.test', 'ann'),
     ('@hosted.test', 'error:5.1.1:550 Nobody here has this name');
+INSERT INTO mail.local_domains VALUES ('soak.test');
 INSERT INTO mail.genericstable VALUES ('demo', 'public@soak.test');
 INSERT INTO mail.domaintable VALUES ('old.test', 'new.test');
 INSERT INTO mail.access VALUES
@@ -72,10 +73,8 @@ FEATURE(`nocanonify')dnl
 FEATURE(`mailertable', `PGSQL')dnl
 FEATURE(`domaintable', `PGSQL')dnl
 FEATURE(`genericstable', `PGSQL')dnl
-GENERICS_DOMAIN(`soak.test')dnl
 FEATURE(`virtusertable', `pgsql -H "{tls}" -F mail.lookup_virtualusers -f -T<TMPF>')dnl
 VIRTUSER_DOMAIN(`hosted.test')dnl
-LOCAL_DOMAIN(`soak.test')dnl
 define(`LOCAL_MAILER_PATH', `{scratch}/deliver')dnl
 define(`LOCAL_MAILER_ARGS', `deliver $u')dnl
 MODIFY_MAILER_FLAGS(`LOCAL', `-w')dnl
@@ -83,6 +82,9 @@ MAILER(`local')dnl
 MAILER(`smtp')dnl
 LOCAL_CONFIG
 F{{team}}team@pgsql:-F mail.lookup_aliases
+A{{w}}@pgsql:-F mail.lookup_local_domains
+A{{R}}@pgsql:-F mail.lookup_relay_domains
+A{{G}}@pgsql:-F mail.lookup_generics_domains
 Ktls pgsql -H "{tls}" -F mail.lookup_access
 Kplain pgsql -F mail.lookup_access -n
 """
@@ -507,7 +509,7 @@ def main() -> int:
     for report in Path(reports).iterdir():
         report.unlink()
     sql(f"CREATE ROLE {READER} LOGIN PASSWORD '{READER}'", "postgres")
-    for role in ("owner", "writer", "reader"):
+    for role in ("owner", "writer", "reader", "submitter"):
         sql(f"CREATE ROLE sqlmail_{role} NOLOGIN", "postgres")
     sql(f"GRANT sqlmail_reader TO {READER}", "postgres")
     sql("CREATE DATABASE soak TEMPLATE template0 ENCODING UTF8 OWNER sqlmail_owner", "postgres")

@@ -1545,6 +1545,92 @@ recipient:list@d.example\nrecipient:joe"));
 }
 
 /*
+**  TEST_CLASS -- one question for all phrases of a text, and for all classes
+*/
+
+static void
+test_class()
+{
+	MAP *map, *other, bad;
+	char *av[3], first[MAXLINE], ticks[MAXLINE];
+	char args[MAXLINE];
+
+# define TICKS	sql("SELECT last_value FROM t.ticks")
+	map = newmap(MF_DYNCLASS, "-H \"%s\" -F t.member -p t.members", Socket);
+	other = newmap(MF_DYNCLASS, "-H \"%s\" -F t.elsewhere -p t.members",
+		       Socket);
+	pgsqlmap_forget();
+	Remember = true;
+	av[0] = "a";
+	av[1] = "A.b.c.[d]:e";
+	av[2] = NULL;
+	SM_TEST(ask(map, "a", av) == EX_NOTFOUND);
+	(void) sm_strlcpy(ticks, TICKS, sizeof(ticks));
+	SM_TEST(ask(map, "b.c", av) == EX_OK);
+	(void) sm_strlcpy(first, Answer, sizeof(first));
+	SM_TEST(answers(map, "B.c", first));	/* a class has no case */
+	SM_TEST(ask(map, "b", av) == EX_NOTFOUND);
+	SM_TEST(ask(map, "d", av) == EX_NOTFOUND);
+	SM_TEST(ask(map, "c.[d]:E", NULL) == EX_NOTFOUND);
+	SM_TEST(ask(map, "[", NULL) == EX_NOTFOUND);
+	SM_TEST(ask(map, "a.b.c.[d]:e", av) == EX_NOTFOUND);
+	SM_TEST(answers(other, "b.c", "x"));
+	SM_TEST(ask(other, "a.b", NULL) == EX_NOTFOUND);
+	SM_TEST(same(ticks, TICKS));
+
+	/* another text is another question; so is half a word */
+	av[1] = "ab.c";
+	SM_TEST(ask(map, "ab", av) == EX_NOTFOUND);
+	SM_TEST(!same(ticks, TICKS));
+	(void) sm_strlcpy(ticks, TICKS, sizeof(ticks));
+	SM_TEST(ask(map, "ab.c", av) == EX_NOTFOUND);
+	SM_TEST(same(ticks, TICKS));
+	SM_TEST(ask(map, "a", NULL) == EX_NOTFOUND);
+	SM_TEST(same(ticks, TICKS));
+	SM_TEST(ask(map, "b.", NULL) == EX_NOTFOUND);
+	SM_TEST(!same(ticks, TICKS));
+
+	/* a committed row counts for the next command */
+	pgsqlmap_forget();
+	SM_TEST(ask(map, "b.c", NULL) == EX_OK);
+	SM_TEST(!same(Answer, first));
+
+	/* what the function does not know is asked by itself */
+	SM_TEST(answers(map, "alone", "by itself"));
+	SM_TEST(ask(other, "alone", NULL) == EX_TEMPFAIL);
+
+	/* without -p each phrase is a question; a text in no UTF-8, too */
+	map = newmap(MF_DYNCLASS, "-H \"%s\" -F t.member", Socket);
+	SM_TEST(answers(map, "alone", "by itself"));
+	SM_TEST(ask(map, "b.c", NULL) == EX_NOTFOUND);
+	map = newmap(MF_DYNCLASS, "-H \"%s\" -F t.member -p t.members", Socket);
+	av[1] = "alone\377";
+	SM_TEST(ask(map, "alone", av) == EX_OK);
+
+	/* a member that the memo has no room for is one all the same */
+	map = newmap(MF_DYNCLASS, "-H \"%s\" -F t.crowd -p t.crowds", Socket);
+	av[1] = "a.b.c";
+	SM_TEST(ask(map, "a", av) == EX_NOTFOUND);
+	SM_TEST(answers(map, "b.c", "by itself"));
+
+	/* no answer is not "no member" */
+	map = newmap(MF_DYNCLASS, "-H \"%s\" -F t.member -p t.nosuch", Socket);
+	SM_TEST(ask(map, "a", NULL) == EX_TEMPFAIL);
+	SM_TEST(strstr(Log, "sqlstate=42883") != NULL);
+
+	memset(&bad, '\0', sizeof(bad));
+	bad.map_mname = "t";
+	bad.map_mflags = MF_DYNCLASS;
+	(void) sm_snprintf(args, sizeof(args), "-H \"%s\" -F t.member -K",
+			   Socket);
+	__lsan_disable();
+	SM_TEST(!pgsqlmap_parseargs(&bad, args));
+	__lsan_enable();
+	SM_TEST(strstr(SysErr, "-K is refused") != NULL);
+	Remember = false;
+}
+
+/*
 **  TEST_NAMED -- -e: prepared once for each connection
 */
 
@@ -2543,6 +2629,20 @@ RETURNS TABLE (map text, key text, value text) LANGUAGE sql AS \
 CREATE FUNCTION t.nothead(text, text, text, text, text) \
 RETURNS TABLE (map text, key text, value text) LANGUAGE sql AS \
 'VALUES ($1, $2 || ''.list'', ''a'')';\
+CREATE FUNCTION t.member(text) RETURNS SETOF text LANGUAGE sql AS \
+'SELECT ''by itself'' WHERE $1 = ''alone''';\
+CREATE FUNCTION t.crowd(text) RETURNS SETOF text LANGUAGE sql AS \
+'SELECT ''by itself'' WHERE $1 = ''b.c''';\
+CREATE FUNCTION t.crowds(text, text, text, text, text) \
+RETURNS TABLE (map text, key text, value text) LANGUAGE sql AS \
+'SELECT $1, ''b.c'', ''x'' \
+UNION ALL SELECT $1, ''m'' || n, ''x'' FROM generate_series(1, 600) AS n \
+UNION ALL SELECT $1, $2, NULL';\
+CREATE FUNCTION t.members(text, text, text, text, text) \
+RETURNS TABLE (map text, key text, value text) LANGUAGE sql AS \
+'SELECT * FROM (VALUES (''t.member'', ''b.c'', nextval(''t.ticks'')::text), \
+(''t.member'', $2, NULL), (''t.elsewhere'', $2, NULL), \
+(''t.elsewhere'', ''b.c'', ''x'')) AS v WHERE $2 <> ''alone''';\
 CREATE FUNCTION t.args(text) RETURNS text LANGUAGE sql AS 'SELECT $1';\
 CREATE FUNCTION t.args(text, text, text) RETURNS text LANGUAGE sql AS \
 'SELECT $1 || ''|'' || $2 || ''|'' || $3';\
@@ -2777,6 +2877,7 @@ main(argc, argv)
 	test_args();
 	test_memo();
 	test_ahead();
+	test_class();
 	test_named(Socket);
 	test_named(Tls);
 	test_hosts();

@@ -151,6 +151,7 @@ struct pgsqlmap_memo
 	PGSQLMAP_MEMO	*pgm_next;
 	MAP		*pgm_map;
 	char		*pgm_value;	/* NULL: no such key */
+	bool		pgm_phrases;	/* nor any phrase of it, see below */
 	size_t		pgm_len;	/* of the key */
 	char		pgm_key[1];	/* parameters, NUL after each */
 };
@@ -192,8 +193,9 @@ static PGresult	*pgsqlmap_wire_query __P((PGSQLMAP_WIRE *, PGSQLMAP_QUERY *,
 					const char *const *, bool, int, int));
 static void	pgsqlmap_wire_notice __P((void *, const PGresult *));
 
+static bool	pgsqlmap_memo_holds __P((const char *, const char *));
 static PGSQLMAP_MEMO	*pgsqlmap_memo_find __P((MAP *, const char *, size_t));
-static void	pgsqlmap_memo_add __P((MAP *, const char *, size_t,
+static PGSQLMAP_MEMO	*pgsqlmap_memo_add __P((MAP *, const char *, size_t,
 					const char *));
 
 static void	pgsqlmap_stat_open __P((PGSQLMAP_SPEC *, const char *));
@@ -223,6 +225,7 @@ static int	pgsqlmap_ask __P((MAP *, PGSQLMAP_SPEC *, const char *const *,
 					char **));
 static int	pgsqlmap_askahead __P((MAP *, PGSQLMAP_SPEC *, const char *,
 					char **));
+static int	pgsqlmap_askclass __P((MAP *, PGSQLMAP_SPEC *, char *));
 
 /* ------------------------------------------------------------------ wire */
 
@@ -1271,6 +1274,39 @@ pgsqlmap_wire_query(w, query, params, named, climit, qlimit)
 /* ------------------------------------------------------------------ memo */
 
 /*
+**  PGSQLMAP_MEMO_HOLDS -- is this one of the phrases of a text?
+**
+**	A phrase begins with the text or behind one of .:@[ and ends with
+**	it or before one of .:@] or behind a [
+**
+**	Parameters:
+**		text -- the text.
+**		phrase -- the phrase, not empty.
+**
+**	Returns:
+**		true iff it is.
+*/
+
+static bool
+pgsqlmap_memo_holds(text, phrase)
+	const char *text;
+	const char *phrase;
+{
+	const char *p, *end;
+	size_t len = strlen(phrase);
+
+	for (p = text; (p = strstr(p, phrase)) != NULL; p++)
+	{
+		end = p + len;
+		if ((p == text || strchr(".:@[", p[-1]) != NULL) &&
+		    (*end == '\0' || strchr(".:@]", *end) != NULL ||
+		     end[-1] == '['))
+			return true;
+	}
+	return false;
+}
+
+/*
 **  PGSQLMAP_MEMO_FIND -- what the server has answered a moment ago
 **
 **	Parameters:
@@ -1288,7 +1324,7 @@ pgsqlmap_memo_find(map, key, len)
 	const char *key;
 	size_t len;
 {
-	PGSQLMAP_MEMO *m;
+	PGSQLMAP_MEMO *m, *phrases = NULL;
 
 	if (PgsqlmapMemo == NULL)
 		return NULL;
@@ -1299,11 +1335,19 @@ pgsqlmap_memo_find(map, key, len)
 	}
 	for (m = PgsqlmapMemo; m != NULL; m = m->pgm_next)
 	{
-		if (m->pgm_map == map && m->pgm_len == len &&
-		    memcmp(m->pgm_key, key, len) == 0)
+		if (m->pgm_map != map)
+			continue;
+		if (m->pgm_phrases)
+		{
+			/* a member among them has its own entry */
+			if (phrases == NULL &&
+			    pgsqlmap_memo_holds(m->pgm_key, key))
+				phrases = m;
+		}
+		else if (m->pgm_len == len && memcmp(m->pgm_key, key, len) == 0)
 			return m;
 	}
-	return NULL;
+	return phrases;
 }
 
 /*
@@ -1316,10 +1360,10 @@ pgsqlmap_memo_find(map, key, len)
 **		value -- the answer; NULL: no such key.
 **
 **	Returns:
-**		none.
+**		the new entry.
 */
 
-static void
+static PGSQLMAP_MEMO *
 pgsqlmap_memo_add(map, key, len, value)
 	MAP *map;
 	const char *key;
@@ -1335,6 +1379,7 @@ pgsqlmap_memo_add(map, key, len, value)
 		PgsqlmapMemoSince = pgsqlmap_wire_now();
 	m = (PGSQLMAP_MEMO *) sm_malloc_x(sizeof(*m) + len + size);
 	m->pgm_map = map;
+	m->pgm_phrases = false;
 	m->pgm_len = len;
 	memcpy(m->pgm_key, key, len);
 	m->pgm_value = NULL;
@@ -1346,6 +1391,7 @@ pgsqlmap_memo_add(map, key, len, value)
 	m->pgm_next = PgsqlmapMemo;
 	PgsqlmapMemo = m;
 	PgsqlmapMemos++;
+	return m;
 }
 
 /*
@@ -2375,6 +2421,13 @@ pgsqlmap_parseargs(map, args)
 		map->map_mflags |= MF_NOFOLDCASE;
 	}
 
+	if (bitset(MF_DYNCLASS, map->map_mflags) && spec->pgs_args)
+	{
+		syserr("pgsql map \"%s\": -K is refused, a class has no arguments",
+			map->map_mname);
+		return false;
+	}
+
 	/* what one process asks once cannot be followed by anything */
 	if (bitset(MF_FILECLASS, map->map_mflags) ||
 	    spec->pgs_relation != NULL || spec->pgs_args || spec->pgs_forget)
@@ -2778,6 +2831,9 @@ pgsqlmap_ask(map, spec, params, valuep)
 **	that there is no such key.  Rows of one key stand together.  What it
 **	does not know it leaves out, and that is asked by itself.
 **
+**	For a class, value NULL says that neither the key nor any phrase of
+**	it is a member, but for those that have rows of their own.
+**
 **	Parameters:
 **		map -- the map.
 **		spec -- its flags.
@@ -2804,8 +2860,10 @@ pgsqlmap_askahead(map, spec, key, valuep)
 	const char *params[5];
 	const char *function, *other;
 	PGSQLMAP_SPEC *s;
+	PGSQLMAP_MEMO *memo;
 	PGresult *res;
 	char *value;
+	bool overflow = false;
 	int i, r, n, rows, st, status = EX_UNAVAILABLE;
 
 	*valuep = NULL;
@@ -2861,8 +2919,16 @@ pgsqlmap_askahead(map, spec, key, valuep)
 			if (value == NULL && st == EX_OK)
 				st = EX_NOTFOUND;
 			if (st != EX_TEMPFAIL)
-				pgsqlmap_memo_add(s->pgs_map, other,
-						  strlen(other) + 1, value);
+			{
+				if (PgsqlmapMemos >= PGSQLMAP_MEMO_MOST)
+					overflow = true;
+				memo = pgsqlmap_memo_add(s->pgs_map, other,
+							 strlen(other) + 1,
+							 value);
+				memo->pgm_phrases = value == NULL &&
+					bitset(MF_DYNCLASS,
+					       s->pgs_map->map_mflags);
+			}
 			if (s == spec && status == EX_UNAVAILABLE &&
 			    strcmp(other, key) == 0)
 			{
@@ -2873,11 +2939,57 @@ pgsqlmap_askahead(map, spec, key, valuep)
 				SM_FREE(value);
 		}
 	}
+
+	/* members may be forgotten: then it is not known who is none */
+	for (memo = overflow ? PgsqlmapMemo : NULL; memo != NULL;
+	     memo = memo->pgm_next)
+	{
+		if (memo->pgm_phrases)
+			memo->pgm_map = NULL;
+	}
 	if (status == EX_TEMPFAIL)
 		pgsqlmap_complain(map, spec, res,
 				  "more rows than -Z allows");
 	PQclear(res);
 	return status;
+}
+
+/*
+**  PGSQLMAP_ASKCLASS -- ask for all phrases of a text at once
+**
+**	sendmail asks a class for "mail", "mail.example" and so on.
+**
+**	Parameters:
+**		map -- the map of the class.
+**		spec -- its flags.
+**		text -- the longest phrase that may be asked for.
+**
+**	Returns:
+**		EX_OK -- asked.
+**		EX_TEMPFAIL -- there was no answer.
+**
+**	Side Effects:
+**		All answers are in the memo.
+*/
+
+static int
+pgsqlmap_askclass(map, spec, text)
+	MAP *map;
+	PGSQLMAP_SPEC *spec;
+	char *text;
+{
+	const char *param;
+	char *packed, *value;
+	size_t len;
+	int status;
+
+	packed = pgsqlmap_pack(map, 1, &text, &param, &len);
+	if (packed == NULL)
+		return EX_OK;	/* the phrase itself may be UTF-8 */
+	status = pgsqlmap_askahead(map, spec, param, &value);
+	SM_FREE(value);
+	sm_free(packed);
+	return status == EX_TEMPFAIL ? EX_TEMPFAIL : EX_OK;
 }
 
 /*
@@ -2887,7 +2999,8 @@ pgsqlmap_askahead(map, spec, key, valuep)
 **		map -- the map.
 **		name -- the key.
 **		av -- arguments for %1... in the value and, with -K, for the
-**			query; NULL: none.
+**			query; for a class, the longest phrase that begins
+**			with the key; NULL: none.
 **		statp -- set to EX_OK, EX_NOTFOUND or EX_TEMPFAIL.
 **
 **	Returns:
@@ -2910,7 +3023,8 @@ pgsqlmap_lookup(map, name, av, statp)
 	unsigned int serial = spec->pgs_wire->pgw_serial;
 	long long began = 0;
 	size_t len;
-	int n = 1, save_errno = errno;
+	bool asked, class = bitset(MF_DYNCLASS, map->map_mflags);
+	int n = 1, status = EX_OK, save_errno = errno;
 
 	if (tTd(38, 20))
 		sm_dprintf("pgsqlmap_lookup(%s, %s)\n", map->map_mname, name);
@@ -2936,13 +3050,23 @@ pgsqlmap_lookup(map, name, av, statp)
 
 	if (!spec->pgs_forget)
 		memo = pgsqlmap_memo_find(map, key, len);
+	asked = memo == NULL;
+	if (asked && class && spec->pgs_ahead != NULL)
+	{
+		status = pgsqlmap_askclass(map, spec,
+				av != NULL && av[0] != NULL && av[1] != NULL
+				? av[1] : name);
+		memo = pgsqlmap_memo_find(map, key, len);
+	}
 	if (memo != NULL)
 	{
 		*statp = memo->pgm_value == NULL ? EX_NOTFOUND : EX_OK;
 		if (memo->pgm_value != NULL)
 			value = sm_strdup_x(memo->pgm_value);
 	}
-	else if (spec->pgs_ahead != NULL &&
+	else if (status == EX_TEMPFAIL)
+		*statp = EX_TEMPFAIL;
+	else if (spec->pgs_ahead != NULL && !class &&
 		 (*statp = pgsqlmap_askahead(map, spec, params[0], &value)) !=
 		 EX_UNAVAILABLE)
 		/* EMPTY */;
@@ -2955,7 +3079,7 @@ pgsqlmap_lookup(map, name, av, statp)
 	{
 		*statp = pgsqlmap_ask(map, spec, params, &value);
 		if (*statp != EX_TEMPFAIL && !spec->pgs_forget)
-			pgsqlmap_memo_add(map, key, len, value);
+			(void) pgsqlmap_memo_add(map, key, len, value);
 	}
 	if (*statp == EX_OK && bitset(MF_MATCHONLY, map->map_mflags))
 		result = map_rewrite(map, name, strlen(name), NULL);
@@ -2964,9 +3088,9 @@ pgsqlmap_lookup(map, name, av, statp)
 	if (tTd(38, 20))
 		sm_dprintf("pgsqlmap_lookup(%s): status %d%s\n",
 			map->map_mname, *statp,
-			memo == NULL ? "" : ", remembered");
+			asked ? "" : ", remembered");
 	if (spec->pgs_stat != NULL)
-		pgsqlmap_stat_add(spec, *statp, memo == NULL,
+		pgsqlmap_stat_add(spec, *statp, asked,
 				  spec->pgs_wire->pgw_serial - serial,
 				  (long) (pgsqlmap_wire_usec() - began));
 
