@@ -39,6 +39,9 @@ _CONSTRAINTS = {
     "key_has_no_outer_blanks": "the key begins or ends with a blank",
     "key_has_no_control_characters": "the key contains a control character, such as a line break",
     "key_is_at_most_1024_bytes": "the key is longer than 1024 bytes",
+    "member_has_no_blanks": "a member of a class is one word, without blanks",
+    "member_has_no_outer_dot": "a member of a class neither begins nor ends with a dot",
+    "member_has_at_most_16_parts": "the key has more than 16 parts; sendmail would not find it",
     "value_is_not_empty": "the value is empty",
     "value_has_no_control_characters": (
         "the value contains a control character, such as a line break"

@@ -19,7 +19,9 @@ import typing as t
 from ansible_collections.sqlmail.sendmail.plugins.module_utils._errors import PlanError
 
 __all__ = [
+    "CLASSES",
     "MAPS",
+    "SECRETS",
     "STATES",
     "Change",
     "Entry",
@@ -32,6 +34,17 @@ __all__ = [
     "plan_schema",
 ]
 
+# Sets of names; the value of a row is a remark.
+CLASSES = (
+    "local_domains",
+    "relay_domains",
+    "virtual_domains",
+    "generics_domains",
+    "masquerade_domains",
+    "masquerade_exceptions",
+    "trusted_users",
+)
+
 # The maps, as the tables of schema mail are called.
 MAPS = (
     "access",
@@ -40,7 +53,12 @@ MAPS = (
     "mailertable",
     "genericstable",
     "domaintable",
+    "authinfo",
+    *CLASSES,
 )
+
+# Maps whose values are shown to nobody.
+SECRETS = ("authinfo",)
 
 STATES = ("present", "absent", "seeded")
 
@@ -49,10 +67,10 @@ class Entry(t.NamedTuple):
     """A row of a map."""
 
     key: str
-    value: str
+    value: str | None
 
     def as_line(self) -> str:
-        return f"{self.key}\t{self.value}\n"
+        return f"{self.key}\t{self.value}\n" if self.value is not None else f"{self.key}\n"
 
 
 class Found(t.NamedTuple):
@@ -71,6 +89,14 @@ class Change(t.NamedTuple):
     def __bool__(self) -> bool:
         return self.before != self.after
 
+    def veiled(self) -> Change:
+        """Return the change without its values; one that changes still does."""
+        before = self.before and self.before._replace(value="(secret)")
+        after = self.after and self.after._replace(
+            value="(another secret)" if self.before and self else "(secret)"
+        )
+        return Change(before, after)
+
     def as_diff(self, title: str) -> dict[str, str]:
         """Return the change in the form of Ansible's diff mode."""
         return {
@@ -81,17 +107,22 @@ class Change(t.NamedTuple):
         }
 
 
-def plan_entry(state: str, key: str, value: str | None, found: Found) -> Change:
+def plan_entry(
+    state: str, key: str, value: str | None, found: Found, *, remark: bool = False
+) -> Change:
     """Decide what happens to the row of a key.
 
     The database compares keys; a row that it found is the row of the key, in
     whatever spelling.  Its spelling stays: two spellings of one key would
-    otherwise undo each other for ever.
+    otherwise undo each other for ever.  A value that is only a remark stays,
+    too, unless there is another one.
     """
     if state == "absent":
         return Change(found.row, None)
-    if value is None:
+    if value is None and not remark:
         raise PlanError(f"state {state} needs a value")
+    if value is None and found.row:
+        value = found.row.value
     if state == "seeded" and (found.row or found.planted):
         return Change(found.row, found.row)
     return Change(found.row, Entry(found.row.key if found.row else key, value))

@@ -19,6 +19,7 @@ from ansible_collections.sqlmail.sendmail.plugins.module_utils._errors import (
     statement_hint,
 )
 from ansible_collections.sqlmail.sendmail.plugins.module_utils._plan import (
+    CLASSES,
     Change,
     Entry,
     Found,
@@ -141,10 +142,14 @@ class Store:
             )
         statement = sql.SQL(
             "SELECT entry.key, entry.value, {planted} AS planted, asked.value"
-            " FROM (SELECT mail.fold(%(map)s, %(key)s::mail.map_key) AS lookup_key,"
+            " FROM (SELECT mail.fold(%(map)s, %(key)s::{domain}) AS lookup_key,"
             " %(value)s::mail.map_value AS value) AS asked"
             " LEFT JOIN {table} AS entry ON entry.lookup_key = asked.lookup_key"
-        ).format(planted=planted, table=sql.Identifier("mail", name))
+        ).format(
+            planted=planted,
+            domain=sql.Identifier("mail", "class_member" if name in CLASSES else "map_key"),
+            table=sql.Identifier("mail", name),
+        )
         key, value = entry
         with self._refusals(f"manage key {key!r} of map {name!r}"):
             self._ask(

@@ -9,16 +9,17 @@ from __future__ import annotations
 
 DOCUMENTATION = r"""
 module: map_entry
-short_description: Manage one entry of a sendmail map in PostgreSQL
+short_description: Manage one entry of a sendmail map or class in PostgreSQL
 version_added: 0.1.0
 author:
   - sqlmail contributors (@sqlmail)
 description:
-  - Inserts, changes or deletes one row of a map. It counts at the next lookup of sendmail; no
-    daemon is restarted or signalled.
+  - Inserts, changes or deletes one row of a map or class. It counts at the next lookup of sendmail;
+    no daemon is restarted or signalled.
   - Keys are compared as sendmail's lookups compare them. Tags, hosts and domains have no case;
     local parts have one if the database is set so. V(joe@Example.ORG) and V(joe@example.org) are
     the same entry.
+  - A class is a set of names, for example of the domains that receive mail here.
   - A row that has the key in another spelling keeps its spelling. A different spelling alone is
     no change.
 extends_documentation_fragment:
@@ -46,16 +47,34 @@ options:
       - The map, by the name of its table.
     type: str
     required: true
-    choices: [access, aliases, virtualusers, mailertable, genericstable, domaintable]
+    choices:
+      - access
+      - aliases
+      - virtualusers
+      - mailertable
+      - genericstable
+      - domaintable
+      - authinfo
+      - local_domains
+      - relay_domains
+      - virtual_domains
+      - generics_domains
+      - masquerade_domains
+      - masquerade_exceptions
+      - trusted_users
   key:
     description:
-      - Left side of the entry.
+      - Left side of the entry, or member of the class.
     type: str
     required: true
   value:
     description:
-      - Right side of the entry.
-      - Required unless O(state=absent).
+      - Right side of the entry; for a class, a remark. A remark that is not given stays as it is.
+      - Required unless O(state=absent) or the map is a class.
+    type: str
+  secret:
+    description:
+      - Right side of an entry of C(authinfo), instead of O(value); it is not shown or logged.
     type: str
   state:
     description:
@@ -88,6 +107,17 @@ EXAMPLES = r"""
     map: mailertable
     key: example.org
     value: esmtp:[mail.example.org]
+
+- name: Receive the mail of a domain
+  sqlmail.sendmail.map_entry:
+    map: local_domains
+    key: example.org
+
+- name: Log in at the host that takes our mail
+  sqlmail.sendmail.map_entry:
+    map: authinfo
+    key: AuthInfo:smart.example.net
+    secret: '"U:us" "P:{{ smart_host_password }}" "M:PLAIN"'
 
 - name: Take a virtual user away
   sqlmail.sendmail.map_entry:
@@ -144,9 +174,14 @@ sqlstate:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.sqlmail.sendmail.plugins.module_utils._errors import SqlmailError
+from ansible_collections.sqlmail.sendmail.plugins.module_utils._errors import (
+    PlanError,
+    SqlmailError,
+)
 from ansible_collections.sqlmail.sendmail.plugins.module_utils._plan import (
+    CLASSES,
     MAPS,
+    SECRETS,
     STATES,
     Entry,
     plan_entry,
@@ -157,7 +192,7 @@ from ansible_collections.sqlmail.sendmail.plugins.module_utils._store import (
 )
 
 
-def as_result(entry: Entry | None) -> dict[str, str] | None:
+def as_result(entry: Entry | None) -> dict[str, str | None] | None:
     """Return an entry in the form of a return value."""
     return entry._asdict() if entry else None
 
@@ -166,19 +201,26 @@ def run(params: t.Mapping[str, t.Any], *, check_mode: bool) -> dict[str, t.Any]:
     """Read, plan, apply."""
     name, key, value, state = (params[option] for option in ("map", "key", "value", "state"))
     seeded = state == "seeded"
+    secret = params.get("secret")
+    if (secret if name not in SECRETS else value) is not None:
+        wanted = "secret instead of value" if name in SECRETS else "value instead of secret"
+        raise PlanError(f"map {name!r} takes {wanted}")
+    if name in SECRETS:
+        value = secret
     with open_store(params, read_only=check_mode) as store:
         found = store.read(name, (key, value), seeds=seeded)
-        change = plan_entry(state, key, value, found)
+        change = plan_entry(state, key, value, found, remark=name in CLASSES)
         if change:
             store.require(name, change, plant=seeded)
         if change and not check_mode:
             store.apply(name, change, plant=seeded)
+        shown = change.veiled() if name in SECRETS else change
         return {
             "changed": bool(change),
             "database": store.database,
-            "diff": change.as_diff(f"map {name} in database {store.database}"),
-            "entry": as_result(change.after),
-            "previous": as_result(change.before),
+            "diff": shown.as_diff(f"map {name} in database {store.database}"),
+            "entry": as_result(shown.after),
+            "previous": as_result(shown.before),
             "queries": store.queries,
         }
 
@@ -190,9 +232,9 @@ def main() -> None:
             "map": {"type": "str", "required": True, "choices": list(MAPS)},
             "key": {"type": "str", "required": True, "no_log": False},
             "value": {"type": "str"},
+            "secret": {"type": "str", "no_log": True},
             "state": {"type": "str", "choices": list(STATES), "default": "present"},
         },
-        required_if=[("state", "present", ["value"]), ("state", "seeded", ["value"])],
         supports_check_mode=True,
     )
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import contextlib
 
 import pytest
+from ansible_collections.sqlmail.sendmail.plugins.module_utils._errors import PlanError
 from ansible_collections.sqlmail.sendmail.plugins.module_utils._plan import Entry, Found
 from ansible_collections.sqlmail.sendmail.plugins.modules import map_entry
 
@@ -62,6 +63,8 @@ CASES = [
     pytest.param({"rows": [("Joe", "b")]}, {"key": "joe", "value": "a"}, id="update"),
     pytest.param({"rows": [("joe", "b")]}, {"key": "joe", "state": "absent"}, id="delete"),
     pytest.param({}, {"key": "joe", "value": "a", "state": "seeded"}, id="plant"),
+    pytest.param({}, {"map": "local_domains", "key": "a.org"}, id="member"),
+    pytest.param({}, {"map": "authinfo", "key": "AuthInfo:a.org", "secret": "P"}, id="secret"),
 ]
 
 
@@ -91,3 +94,35 @@ def test_the_answer_has_the_spelling_of_the_database(call):
     result = call(MemoryStore(rows=[("Joe", "a")]), key="JOE", value="b")
     assert result["previous"] == {"key": "Joe", "value": "a"}
     assert result["entry"] == {"key": "Joe", "value": "b"}
+
+
+def test_the_remark_at_a_member_stays_unless_there_is_another(call):
+    store = MemoryStore(rows=[("a.org", "the shop")])
+    assert not call(store, map="local_domains", key="A.org")["changed"]
+    assert call(store, map="local_domains", key="a.org", value="closed")["changed"]
+    assert store.rows["a.org"].value == "closed"
+
+
+def test_a_secret_is_stored_and_not_shown(call):
+    store = MemoryStore(rows=[("AuthInfo:a.org", "before")])
+    params = {"map": "authinfo", "key": "AuthInfo:a.org", "secret": "after"}
+    result = call(store, **params)
+    assert store.rows["authinfo:a.org"].value == "after"
+    assert result["changed"]
+    shown = [result["diff"]["before"], result["diff"]["after"]]
+    assert shown == ["AuthInfo:a.org\t(secret)\n", "AuthInfo:a.org\t(another secret)\n"]
+    assert result["previous"]["value"] == "(secret)"
+    assert result["entry"]["value"] == "(another secret)"
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"map": "authinfo", "value": "P"}, "takes secret instead of value"),
+        ({"map": "aliases", "secret": "P"}, "takes value instead of secret"),
+        ({"map": "aliases"}, "needs a value"),
+    ],
+)
+def test_what_does_not_suit_the_map_is_refused(call, params, message):
+    with pytest.raises(PlanError, match=message):
+        call(MemoryStore(), key="joe", **params)
