@@ -133,6 +133,10 @@ class Sendmail(Server):
         if maps not in ("hash", "socket"):
             return re.sub(r"service=[\w-]+", f"service=bench-{maps}", deployed)
 
+        def members(found: re.Match[str]) -> str:
+            keys = self.host.sql(f"SELECT key FROM mail.{found['table']}", "sendmail")
+            return f"C{{{found['class']}}}{' '.join(keys.split())}"
+
         def elsewhere(found: re.Match[str]) -> str:
             mark = "-T<TMPF> " if "-T<TMPF>" in found["flags"] else ""
             place = f"{FOLDER}/{found['table']}" if maps == "hash" else f"-f local:{RUN}/socketmap"
@@ -140,7 +144,11 @@ class Sendmail(Server):
 
         # A map of aliases that names no function asks this one.
         named = re.sub(r"(?m)^(O AliasFile=pgsql:)$", r"\1-F mail.lookup_aliases", deployed)
-        pattern = r"\bpgsql(?P<blank>[: ])(?P<flags>.*)-F mail\.lookup_(?P<table>\w+).*"
+        # Without our class, classes are read at start.
+        pattern = r"(?m)^A\{(?P<class>\w+)\}@pgsql:-F mail\.lookup_(?P<table>\w+)$"
+        named = re.sub(pattern, members, named)
+        tables = "|".join(rows.MAPS)
+        pattern = rf"\bpgsql(?P<blank>[: ])(?P<flags>.*)-F mail\.lookup_(?P<table>{tables})\b.*"
         return re.sub(pattern, elsewhere, named)
 
     def configure(self, maps: str) -> None:

@@ -7,7 +7,11 @@ import pytest
 
 from shared.machine import Machine
 
-TABLES = ["access", "aliases", "virtualusers", "mailertable", "genericstable", "domaintable"]
+TABLES = [
+    *("access", "aliases", "virtualusers", "mailertable", "genericstable", "domaintable"),
+    *("local_domains", "relay_domains", "virtual_domains", "generics_domains"),
+    *("masquerade_domains", "masquerade_exceptions", "trusted_users"),
+]
 DENIED = "42501"
 
 
