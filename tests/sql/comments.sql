@@ -13,6 +13,7 @@ SELECT obj_description('mail'::regnamespace, 'pg_namespace') IS NOT NULL AS t;
 -- The first two columns of every map are key and value.
 SELECT attrelid::regclass AS map, string_agg(attname, ', ' ORDER BY attnum) AS "key, value"
 FROM pg_attribute JOIN pg_class ON pg_class.oid = attrelid
-WHERE relnamespace = 'mail'::regnamespace AND relkind = 'r' AND relname <> 'seeds' AND attnum IN (1, 2)
+WHERE relnamespace = 'mail'::regnamespace AND relkind = 'r' AND attnum IN (1, 2)
+    AND EXISTS (SELECT FROM mail.watched_tables() WHERE map = relname AND 'value' = ANY (columns))
 GROUP BY attrelid
 ORDER BY attrelid::regclass::text COLLATE "C";

@@ -8,7 +8,7 @@ INSERT INTO mailertable SELECT 'd' || i || '.org', 'esmtp:x' FROM numbers;
 INSERT INTO genericstable SELECT 'u' || i, 'x' FROM numbers;
 INSERT INTO domaintable SELECT 'd' || i || '.org', 'x' FROM numbers;
 INSERT INTO local_domains SELECT 'd' || i || '.org' FROM numbers;
-INSERT INTO relay_domains SELECT 'd' || i || '.org' FROM numbers;
+INSERT INTO relay_domains SELECT 'r' || i || '.org' FROM numbers;
 INSERT INTO virtual_domains SELECT 'd' || i || '.org' FROM numbers;
 ANALYZE;
 CREATE FUNCTION pg_temp.scans(function text, mode text, question text = 'To:u77@a.org') RETURNS TABLE (node text)
@@ -39,3 +39,12 @@ ORDER BY mode, name, node;
 SELECT mode, node
 FROM (VALUES ('force_custom_plan'), ('force_generic_plan')) AS modes(mode),
     pg_temp.scans('networks_around', mode, '10.1.2.3');
+-- History and guards keep no plan of a statement without rows for one with many.
+SET statement_timeout = '20s';
+UPDATE aliases SET value = 'y' WHERE key = 'nobody';
+DELETE FROM aliases WHERE key = 'nobody';
+SELECT count(*) AS "0" FROM undo((SELECT max(number) FROM changes)) WHERE key = 'nobody';
+SELECT count(*) AS "20000" FROM undo((SELECT max(number) FROM changes));
+UPDATE aliases SET value = 'y';
+SELECT count(*) AS "20000" FROM undo((SELECT max(number) FROM changes));
+DELETE FROM aliases;
