@@ -143,7 +143,8 @@ class Mix:
                     ("TLS_Clt_Features:", "Options=1"),
                 ]
             )
-            self._put("access", tag + where, value)
+            # A server is known by its name alone there.
+            self._put("access", tag + (self.host() if tag == "Clt_Features:" else where), value)
         else:
             self._put("access", "TLS_Rcpt:" + who.replace("+*", ""), "ENCR:112")
 

@@ -160,7 +160,10 @@ class Store:
         return Found(None if row[0] is None else Entry(row[0], row[1]), row[2])
 
     def require(self, name: str, change: Change, *, plant: bool) -> None:
-        """Refuse a change that the role may not make, in check mode too."""
+        """Refuse a change that the role may not make or the database would not take.
+
+        Check mode meets the same refusals as the real run.
+        """
         right = "INSERT" if change.before is None else "DELETE"
         if change.before and change.after:
             right = "UPDATE"
@@ -179,6 +182,12 @@ class Store:
             if standby:
                 raise StoreError(
                     f"cannot {privilege} in {table}; {statement_hint('25006')}", sqlstate="25006"
+                )
+        if change.after:
+            with self._refusals(f"write key {change.after.key!r} of map {name!r}"):
+                self._ask(
+                    "SELECT mail.try_row(%(map)s, %(key)s, %(value)s)",
+                    {"map": name, **change.after._asdict()},
                 )
 
     def apply(self, name: str, change: Change, *, plant: bool) -> None:

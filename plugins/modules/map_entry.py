@@ -29,8 +29,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - The session is read-only. Key and value are checked by the constraints of the database,
-        and the rights of the role are checked, in check mode too.
+      - The session is read-only. Key and value are checked by the constraints and guards of the
+        database, and the rights of the role are checked, in check mode too.
   diff_mode:
     support: full
   idempotent:

@@ -1,4 +1,5 @@
 -- One question, and the answers to those that sendmail asks next.
+CALL mail.set_alias_targets('{program}');
 INSERT INTO access VALUES
     ('Connect:192.0.2', 'REJECT'), ('example.org', 'OK'), ('To:u+*@a.org', 'RELAY'),
     ('Srv_Features:', 'V'), ('From:bad@', 'REJECT'), ('TLS_Clt:', 'VERIFY');

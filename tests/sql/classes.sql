@@ -59,7 +59,7 @@ SELECT array_agg(phrase) AS "of an address, with its brackets and without"
 FROM unnest(mail.class_phrases(ARRAY['u@[192.0]'])) AS phrase WHERE phrase !~ '^[.]|[.]$|^$';
 SELECT cardinality(mail.class_phrases(ARRAY[repeat('a.', 99) || 'a'])) AS "1480";
 SET ROLE sqlmail_writer;
-INSERT INTO local_domains VALUES ('IPv6:1:2:3:4:5:6:7:8'), (rtrim(repeat('a.', 16), '.'));
+INSERT INTO local_domains VALUES ('[IPv6:1:2:3:4:5:6:7:8]'), (rtrim(repeat('a.', 16), '.'));
 INSERT INTO local_domains VALUES (rtrim(repeat('b.', 17), '.'));
 -- They are answered at once, for all classes, as the classes themselves answer.
 SET ROLE sqlmail_reader;

@@ -20,9 +20,9 @@ SELECT count(*) AS "1" FROM mail.lookup_virtualusers('@b.org');
 -- The parts of an address with a detail are put in; a percent sign is doubled,
 -- because sendmail expands the answer once more.
 INSERT INTO virtualusers VALUES
-    ('@p.org', '%1%3@q.org'), ('x@p.org', 'y+%2@q.org 100%%1'), ('full+d@p.org', '%1@q.org');
+    ('@p.org', '%1%3@q.org'), ('x@p.org', 'y+%2+100%%1@q.org'), ('full+d@p.org', '%1@q.org');
 SELECT pg_temp.best('u+d@p.org') AS "u+d@q.org", pg_temp.best('U+d+e@p.org') AS "U+d+e@q.org",
-    pg_temp.best('u@p.org') AS "%1%3@q.org", pg_temp.best('x+d@p.org') AS "y+d@q.org 100%%1",
+    pg_temp.best('u@p.org') AS "%1%3@q.org", pg_temp.best('x+d@p.org') AS "y+d+100%%1@q.org",
     pg_temp.best('full+d@p.org') AS "%1@q.org", pg_temp.best('a%2b+c%1@p.org') AS "a%%2b+c%%1@q.org";
 -- Access: a virtual user's address is accepted, nothing else of its domain.
 CREATE FUNCTION pg_temp.verdict(asked text) RETURNS text

@@ -16,7 +16,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.callers import CALLERS, PEOPLE, ROWS, Seen, receiver
+from shared.callers import CALLERS, MAILER, PEOPLE, ROWS, Seen, receiver
 from shared.faults import FAULTS
 from shared.machine import Machine
 from shared.table import render
@@ -59,6 +59,7 @@ def host(mta: Machine) -> Iterator[Machine]:
     """The mail host with the rows, the people and the receiver that the callers need."""
     for person in PEOPLE:
         mta.account(person)
+    mta.sql(f"INSERT INTO mailers VALUES {MAILER} ON CONFLICT DO NOTHING;")
     for table, rows in ROWS.items():
         for key, value in rows.items():
             mta.sql(
