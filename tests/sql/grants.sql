@@ -4,11 +4,27 @@ SELECT
     has_table_privilege('sqlmail_reader', oid, 'SELECT') AS t,
     has_table_privilege('sqlmail_reader', oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER') AS f
 FROM pg_class
-WHERE relnamespace = 'mail'::regnamespace AND relkind = 'r' AND relname NOT IN ('seeds', 'authinfo')
+WHERE relnamespace = 'mail'::regnamespace AND relkind = 'r' AND relname NOT IN ('seeds', 'authinfo', 'mailers', 'access_tags', 'mailboxes', 'changes', 'changed_rows')
 ORDER BY relname COLLATE "C";
 SELECT has_table_privilege('sqlmail_reader', 'mail.authinfo', 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER') AS f;
 SELECT has_table_privilege('sqlmail_reader', 'mail.seeds', 'SELECT') AS f;
+-- It sees neither history nor findings, and no view at all.
+SELECT relname AS nothing
+FROM pg_class
+WHERE relnamespace = 'mail'::regnamespace
+    AND (relkind = 'v' OR relname IN ('mailers', 'access_tags', 'mailboxes', 'changes', 'changed_rows'))
+    AND has_table_privilege('sqlmail_reader', oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER');
+-- It asks the functions of lookups, and no others.
+SELECT proname AS nothing
+FROM pg_proc
+WHERE pronamespace = 'mail'::regnamespace
+    AND has_function_privilege('sqlmail_reader', oid, 'EXECUTE')
+    AND proname !~ '^(lookup|fold)_|_keys(_ahead)?$|^(expand_detail|parents|class_phrases|access_network|access_tag|network_key|network_of|network_verdict|networks_around)$';
 SELECT has_schema_privilege('sqlmail_reader', 'mail', 'CREATE') AS f;
+SELECT nspname AS "mail and what belongs to PostgreSQL"
+FROM pg_namespace
+WHERE has_schema_privilege('sqlmail_reader', oid, 'USAGE') AND nspname !~ '^pg_temp_|^pg_toast'
+ORDER BY nspname;
 SET ROLE sqlmail_reader;
 INSERT INTO access VALUES ('192.0.2.1', 'RELAY');
 UPDATE access SET value = 'RELAY';
@@ -30,6 +46,12 @@ TRUNCATE aliases;
 CREATE TABLE mail.mine (a int);
 CREATE FUNCTION mail.fold_local(a text) RETURNS text LANGUAGE sql RETURN a;
 CALL mail.set_case_sensitive(false);
+CALL mail.set_alias_targets('{program}');
+ALTER TABLE aliases DISABLE TRIGGER ALL;
+SET session_replication_role = replica;
+CREATE OR REPLACE FUNCTION mail.fault_of(map text, key text, value text) RETURNS mail.fault LANGUAGE sql RETURN NULL;
+CALL mail.watch('seeds');
+CALL mail.guard('seeds');
 RESET ROLE;
 -- The submitter learns who is trusted, and nothing else.
 SET ROLE sqlmail_submitter;
