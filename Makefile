@@ -105,7 +105,7 @@ c-soak: ## The same with 1,000,000 lookups and 10,000 forks; takes half an hour.
 .PHONY: sql-test
 sql-test: ## Run the tests of the schema in a throw-away PostgreSQL cluster.
 	$(call heading,SQL tests)
-	@pg_virtualenv tests/sql/run
+	@pg_virtualenv -t sh -c 'tests/sql/run && pytest --quiet tests/sql'
 
 .PHONY: galaxy
 galaxy: ## Build the collection, install it elsewhere, read its playbook.
