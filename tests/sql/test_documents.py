@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The examples of docs/schema.md, statements and what psql answers, are as they are (A102)."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+TOP = Path(__file__).resolve().parents[2]
+PROMPT = "sendmail=> "
+BLOCKS = re.findall(r"```text\n(.*?)```", (TOP / "docs" / "schema.md").read_text(), re.DOTALL)
+
+
+@pytest.fixture(scope="module")
+def database() -> Iterator[str]:
+    """A database with the whole schema, and what a deployment plants."""
+    name = f"sqlmail_documents_{os.getpid()}"
+    for role in ("owner", "writer", "reader"):
+        create = f"CREATE ROLE sqlmail_{role} NOLOGIN"
+        psql("postgres", f"SELECT '{create}' WHERE to_regrole('sqlmail_{role}') IS NULL \\gexec")
+    subprocess.run(["createdb", "--template=template0", "--encoding=UTF8", "--locale=C", name])
+    try:
+        psql(name, f"ALTER DATABASE {name} OWNER TO sqlmail_owner")
+        for step in sorted((TOP / "roles/map_database/files/schema").glob("[0-9]*.sql")):
+            psql(name, f"SET ROLE sqlmail_owner;\n{step.read_text()}")
+        yield name
+    finally:
+        subprocess.run(["dropdb", name], check=True)
+
+
+def psql(database: str, text: str, *options: str) -> str:
+    """Return what psql says to the statements, errors and all."""
+    done = subprocess.run(
+        ["psql", "--no-psqlrc", "--pset=pager=off", *options, database],
+        input=text,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        check=True,
+        text=True,
+    )
+    return done.stdout
+
+
+def examples(block: str) -> Iterator[tuple[str, str]]:
+    """Give each statement of a block, with the answer below it."""
+    for part in block.split(PROMPT)[1:]:
+        statement, _, answer = part.partition("\n")
+        yield statement, answer
+
+
+def test_the_examples_are_as_they_are(database: str) -> None:
+    said = [
+        (statement, answer.rstrip()) for block in BLOCKS for statement, answer in examples(block)
+    ]
+    assert said
+    mark = "-- an example ends --"
+    script = "SET ROLE sqlmail_writer;\n\\set SHOW_CONTEXT never\n" + "".join(
+        f"\\echo {mark}\n{statement}\n" for statement, _ in said
+    )
+    answers = psql(database, script).split(f"{mark}\n")[1:]
+    real = [
+        (statement, answer.rstrip()) for (statement, _), answer in zip(said, answers, strict=True)
+    ]
+    assert real == said
