@@ -1425,7 +1425,7 @@ test_memo()
 	pgsqlmap_forget();
 	SM_TEST(answers(map, "late", "now"));
 	(void) sql("DELETE FROM t.kv WHERE key = 'late'");
-	map = newmap(0L, "-H \"%s\" -F t.comes", Socket);
+	map = newmap(0L, "-H \"%s\" -F t.comes -o", Socket);
 	SM_TEST(ask(map, "a", NULL) == EX_TEMPFAIL);
 	(void) sql("CREATE FUNCTION t.comes(text) RETURNS text LANGUAGE sql AS 'SELECT $1'");
 	SM_TEST(answers(map, "a", "a"));
