@@ -98,7 +98,7 @@ c-compilers: ## Compile the map class with gcc 12, 14, 15 and clang, from Debian
 	@tests/c/compilers
 
 .PHONY: c-soak
-c-soak: ## The same with 1,000,000 lookups and 10,000 forks; takes half an hour.
+c-soak: ## The same with 1,000,000 lookups and 10,000 forks; takes an hour.
 	$(call heading,C tests of endurance)
 	@T_LOOKUPS=1000000 T_FORKS=10000 T_TIMEOUT=7200 tests/c/run
 
