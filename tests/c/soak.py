@@ -1,4 +1,3 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Run the whole sendmail under sanitizers: sessions, forks, signals, queue runs.
 

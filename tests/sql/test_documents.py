@@ -20,10 +20,11 @@ BLOCKS = re.findall(r"```text\n(.*?)```", (TOP / "docs" / "schema.md").read_text
 def database() -> Iterator[str]:
     """A database with the whole schema, and what a deployment plants."""
     name = f"sqlmail_documents_{os.getpid()}"
-    for role in ("owner", "writer", "reader"):
+    for role in ("owner", "writer", "reader", "submitter"):
         create = f"CREATE ROLE sqlmail_{role} NOLOGIN"
         psql("postgres", f"SELECT '{create}' WHERE to_regrole('sqlmail_{role}') IS NULL \\gexec")
-    subprocess.run(["createdb", "--template=template0", "--encoding=UTF8", "--locale=C", name])
+    options = ["--template=template0", "--encoding=UTF8", "--locale=C"]
+    subprocess.run(["createdb", *options, name], check=True)
     try:
         psql(name, f"ALTER DATABASE {name} OWNER TO sqlmail_owner")
         for step in sorted((TOP / "roles/map_database/files/schema").glob("[0-9]*.sql")):
@@ -49,7 +50,7 @@ def psql(database: str, text: str, *options: str) -> str:
 def examples(block: str) -> Iterator[tuple[str, str]]:
     """Give each statement of a block, with the answer below it."""
     for part in block.split(PROMPT)[1:]:
-        statement, _, answer = part.partition("\n")
+        statement, _newline, answer = part.partition("\n")
         yield statement, answer
 
 
@@ -60,10 +61,11 @@ def test_the_examples_are_as_they_are(database: str) -> None:
     assert said
     mark = "-- an example ends --"
     script = "SET ROLE sqlmail_writer;\n\\set SHOW_CONTEXT never\n" + "".join(
-        f"\\echo {mark}\n{statement}\n" for statement, _ in said
+        f"\\echo {mark}\n{statement}\n" for statement, _answer in said
     )
     answers = psql(database, script).split(f"{mark}\n")[1:]
     real = [
-        (statement, answer.rstrip()) for (statement, _), answer in zip(said, answers, strict=True)
+        (statement, answer.rstrip())
+        for (statement, _shown), answer in zip(said, answers, strict=True)
     ]
     assert real == said

@@ -20,16 +20,16 @@ FILES = {"t-pgsqlmap": "tests/c/t-pgsqlmap.c", "soak": "tests/c/soak.py"}
 
 
 def test_every_row_is_there_once() -> None:
-    assert [number for number, _ in ROWS] == WANTED
+    assert [number for number, _shown in ROWS] == WANTED
 
 
-@pytest.mark.parametrize(("number", "shown"), ROWS, ids=[f"B{number}" for number, _ in ROWS])
+@pytest.mark.parametrize(("number", "shown"), ROWS, ids=[f"B{number}" for number, _shown in ROWS])
 def test_a_row_names_tests_that_exist(number: int, shown: str) -> None:
     names = re.findall(r"`([^`]+)`", re.sub(r"\([^)]*\)", "", shown))
     tests = [name for name in names if "::" in name or name.startswith("tests/")]
     assert tests or re.match(r"none: \w+", shown), f"B{number} has neither a test nor a reason"
     for name in tests:
-        path, _, function = name.partition("::")
+        path, _colons, function = name.partition("::")
         file = ROOT / FILES.get(path, path)
         assert file.is_file(), name
         declared = rf"(?m)^({function}\(|def {function}\()"
