@@ -62,7 +62,7 @@ def test_a_map_that_gets_no_answer_fails_the_play(mta: Machine) -> None:
         output = deploy("--tags", "mta_config_configure", fails=True)
     finally:
         rename("kept_by_the_tests", "lookup_virtualusers")
-    assert "virtuser: query: function mail.lookup_virtualusers(text) does not exist" in output
+    assert "virtuser: query: function mail.lookup_virtualusers(unknown) does not exist" in output
     assert "access: " not in output
     assert changes(output) == {"0"}, output
     assert mta.daemon() == daemon
