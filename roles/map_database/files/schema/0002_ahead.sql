@@ -254,6 +254,12 @@ BEGIN
                 FROM mail.aliases AS entry
                 WHERE entry.lookup_key = mail.fold_alias(name);
                 RETURN NEXT;
+            ELSIF kind = 'recipient' THEN
+                -- A mailbox; one without a login shell must be trusted to run programs.
+                function := 'mail.lookup_trusted_users';
+                SELECT answer.value INTO value
+                FROM mail.lookup_trusted_users(name) AS answer (value);
+                RETURN NEXT;
             END IF;
         END IF;
     END LOOP;
