@@ -18,7 +18,9 @@ def deploy(*options: str, fails: bool = False) -> str:
     inventory = os.environ["MOLECULE_INVENTORY_FILE"]
     done = subprocess.run(
         ["ansible-playbook", "--inventory", inventory, *options, playbook],
-        capture_output=True,
+        stdout=subprocess.PIPE,
+        # Molecule has failures told there.
+        stderr=subprocess.STDOUT,
         text=True,
         check=False,
         env={
