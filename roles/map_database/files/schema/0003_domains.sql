@@ -428,9 +428,6 @@ COMMENT ON FUNCTION mail.class_phrases(text[]) IS
 CREATE FUNCTION mail.lookup_classes_ahead(texts text[])
     RETURNS TABLE (function text, key text, value text)
     LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 12
-    -- One plan for all texts, by the index: a text has few phrases.
-    SET plan_cache_mode = force_generic_plan
-    SET enable_seqscan = off
 AS $body$
 DECLARE
     folded CONSTANT text[] := lower(texts::text)::text[];
