@@ -28,6 +28,7 @@ RESULTS = Path(__file__).parent / "results.json"
 MEASURES: dict[str, Callable[[Stage], t.Any]] = {
     "lookups": lambda on: lookups.measure(on.sendmail, on.postfix, on.exim, on.work, on.turns),
     "messages": lambda on: messages.measure(on.client, on.sendmail, on.postfix, on.turns),
+    "tuning": lambda on: messages.measure_tuning(on.client, on.sendmail, on.postfix, on.turns),
     "crowds": lambda on: messages.measure_crowds(on.client, on.sendmail, on.postfix, on.turns),
     "trips": lambda on: questions.measure_trips((on.sendmail, on.postfix)),
     "connections": lambda on: questions.measure_connections(on.sendmail, on.postfix),
@@ -99,7 +100,7 @@ def arguments() -> argparse.Namespace:
         "--keep", action="store_true", help="leave the hosts for the next run, which deploys again"
     )
     parser.add_argument(
-        "--turns", type=int, default=5, help="how often to repeat what is timed; default: 5"
+        "--turns", type=int, default=3, help="how often to repeat what is timed; default: 3"
     )
     chosen = parser.parse_args()
     if unknown := set(chosen.measures) - set(everything):

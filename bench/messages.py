@@ -9,7 +9,7 @@ import typing as t
 
 from bench import rows
 from bench.hosts import Host, wait_until
-from bench.servers import Postfix, Sendmail, Server
+from bench.servers import TUNINGS, Postfix, Sendmail, Server
 
 # Without a delivery for so long nothing more is expected.
 PATIENCE = 10.0
@@ -77,9 +77,10 @@ def take_turns(
 ) -> dict[str, dict[str, t.Any]]:
     """Measure each variant once in each turn; ratios are formed within a turn."""
     taken: list[dict[str, Outcome]] = []
-    for _turn in range(turns):
+    for number in range(turns):
         turn = {}
-        for server, maps in variants:
+        # To and fro: none is always the first, or always after the same.
+        for server, maps in reversed(variants) if number % 2 else variants:
             server.use(maps)
             # Processes, connections and caches are there before it counts.
             send(client, server, messages=20, sessions=10)
@@ -99,7 +100,7 @@ def take_turns(
                 over(turn[name].rate, turn["postfix direct"].rate) for turn in taken
             ),
         }
-        for name in taken[0]
+        for name in (f"{server.name} {maps}" for server, maps in variants)
     }
 
 
@@ -119,7 +120,19 @@ def measure(client: Host, sendmail: Sendmail, postfix: Postfix, turns: int) -> d
         *((sendmail, maps) for maps in ("hash", "direct", "pooled", "tls", "pooled-tls", "socket")),
         *((postfix, maps) for maps in ("lmdb", "direct", "proxy", "tls")),
     ]
-    return take_turns(client, variants, messages=200, sessions=10, turns=turns)
+    return take_turns(client, variants, messages=400, sessions=10, turns=turns)
+
+
+def measure_tuning(
+    client: Host, sendmail: Sendmail, postfix: Postfix, turns: int
+) -> dict[str, t.Any]:
+    """The same, one setting after the other added."""
+    tuned = [", ".join(["pooled", *list(TUNINGS)[:count]]) for count in range(len(TUNINGS) + 1)]
+    variants: list[tuple[Server, str]] = [
+        *((sendmail, maps) for maps in ("hash", *tuned)),
+        *((postfix, maps) for maps in ("lmdb", "direct")),
+    ]
+    return take_turns(client, variants, messages=400, sessions=10, turns=turns)
 
 
 def measure_crowds(

@@ -195,6 +195,18 @@ TARGETS = [
         )
         for way in ("direct", "pooled")
     ),
+    Target(
+        "tuning",
+        "the same, pooled and tuned",
+        1,
+        True,
+        lambda figures: max(
+            one["rate_to_postfix"]
+            for name, one in figures.items()
+            if name.startswith("sendmail pooled, ")
+        ),
+        variants("rate_to_postfix", sendmail_with_files="sendmail hash"),
+    ),
 ]
 
 
@@ -317,6 +329,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "deployment": ("Deployment", deployment),
     "lookups": ("Lookups in one process", lookups),
     "messages": ("Messages, ten sessions at once, one message for each", messages),
+    "tuning": ("The same, tuned", messages),
     "crowds": ("Messages, many sessions at once", crowds),
     "trips": ("Round trips", trips),
     "connections": ("Connections", connections),
