@@ -5,7 +5,10 @@
 # Note that this module util is **PRIVATE** to the collection. It can have breaking changes at
 # any time. Do not use it directly.
 
-"""The database, as the modules see it; the only file that knows psycopg2."""
+"""The connection of the modules, and their transaction.
+
+What is asked over it is in the file of its subject, such as _entries.py.
+"""
 
 from __future__ import annotations
 
@@ -18,14 +21,6 @@ from ansible_collections.sqlmail.sendmail.plugins.module_utils._errors import (
     connection_hint,
     statement_hint,
 )
-from ansible_collections.sqlmail.sendmail.plugins.module_utils._plan import (
-    CLASSES,
-    Change,
-    Entry,
-    Found,
-    Recorded,
-    Step,
-)
 
 try:
     import psycopg2
@@ -35,7 +30,7 @@ try:
 except ImportError:
     PSYCOPG2_IMPORT_ERROR = traceback.format_exc()
 
-__all__ = ["STORE_OPTIONS", "Store", "open_store"]
+__all__ = ["LOCK_CLASS", "STORE_OPTIONS", "Store", "open_store"]
 
 SSL_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 
@@ -56,25 +51,8 @@ STORE_OPTIONS: dict[str, dict[str, t.Any]] = {
     "session_role": {"type": "str"},
 }
 
-# One schema change at a time, and one writer of a map at a time, in a database.
-_LOCK_CLASS = 0x5351  # "SQ"
-_SCHEMA_LOCK = 0
-
-_LEDGER = """
-CREATE SCHEMA IF NOT EXISTS mail;
-CREATE TABLE IF NOT EXISTS mail.schema_steps (
-    number      integer NOT NULL,
-    name        text NOT NULL,
-    sha256      text NOT NULL,
-    applied_at  timestamptz NOT NULL DEFAULT now(),
-    CONSTRAINT schema_step_is_applied_once PRIMARY KEY (number)
-);
-COMMENT ON TABLE mail.schema_steps IS 'Steps of the schema that were applied.';
-COMMENT ON COLUMN mail.schema_steps.number IS 'Number of the step; steps are applied in order.';
-COMMENT ON COLUMN mail.schema_steps.name IS 'File of the step.';
-COMMENT ON COLUMN mail.schema_steps.sha256 IS 'Digest of the file; it is never edited later.';
-COMMENT ON COLUMN mail.schema_steps.applied_at IS 'When the step was applied.';
-"""
+# The class of our advisory locks: one writer of a map, or of the schema, at a time.
+LOCK_CLASS = 0x5351  # "SQ"
 
 
 def connection_parameters(params: t.Mapping[str, t.Any]) -> dict[str, t.Any]:
@@ -114,140 +92,59 @@ class Store:
         """Name of the database."""
         return self._connection.info.dbname
 
-    def _ask(self, statement: t.Any, values: t.Mapping[str, t.Any] | None = None) -> t.Any:
-        self._cursor.execute(statement, values)
+    def ask(
+        self,
+        attempt: str,
+        statement: t.Any,
+        values: t.Mapping[str, t.Any] | None = None,
+        *,
+        script: bool = False,
+    ) -> t.Any:
+        """Run a statement and return the cursor, from which rows are read.
+
+        The attempt completes the sentence "cannot ...", for a refusal.  A script is
+        the text of somebody else: a refusal names the line in it.
+        """
+        with self.refusals(attempt, statement if script else ""):
+            self._cursor.execute(statement, values)
         return self._cursor
 
-    def _change(self, statement: t.Any, values: t.Mapping[str, t.Any]) -> None:
+    def change(self, attempt: str, statement: t.Any, values: t.Mapping[str, t.Any]) -> t.Any:
+        """Run a statement that changes rows, as ask() does, and remember its text."""
         self.queries.append(statement.as_string(self._connection))
-        if self._ask(statement, values).rowcount != 1:
-            raise StoreError("another client changed the row in the meantime; run again")
+        return self.ask(attempt, statement, values)
+
+    def lock(self, attempt: str, name: str) -> None:
+        """Wait until nobody else has the lock of this map; the transaction keeps it."""
+        self.ask(
+            attempt,
+            "SELECT pg_advisory_xact_lock(%(class)s, hashtext(%(name)s))",
+            {"class": LOCK_CLASS, "name": name},
+        )
 
     def become(self, role: str) -> None:
         """Go on with the rights of another role."""
-        with self._refusals(f"act as role {role!r}"):
-            self._ask(sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
+        self.ask(f"act as role {role!r}", sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
 
-    def read(self, name: str, entry: tuple[str, str | None], *, seeds: bool) -> Found:
-        """Return the row that has the key, and whether it was planted before.
-
-        The key and the value asked for are checked by the database here, so that
-        check mode meets the same refusals as the real run.
-        """
-        planted: t.Any = sql.SQL("false")
-        if seeds:
-            planted = sql.SQL(
-                "EXISTS (SELECT FROM mail.seeds AS seed"
-                " WHERE seed.map = %(map)s AND seed.lookup_key = asked.lookup_key)"
+    def require(self, right: str, table: str) -> None:
+        """Refuse, as the server would, a right on a table that the role lacks."""
+        role, granted, standby = self.ask(
+            f"see who may {right} in {table}",
+            "SELECT current_user, has_table_privilege(%(table)s, %(right)s), pg_is_in_recovery()",
+            {"table": table, "right": right},
+        ).fetchone()
+        if not granted:
+            raise StoreError(
+                f"role {role!r} may not {right} in {table}; {statement_hint('42501')}",
+                sqlstate="42501",
             )
-        statement = sql.SQL(
-            "SELECT entry.key, entry.value, {planted} AS planted, asked.value"
-            " FROM (SELECT mail.fold(%(map)s, %(key)s::{domain}) AS lookup_key,"
-            " %(value)s::mail.map_value AS value) AS asked"
-            " LEFT JOIN {table} AS entry ON entry.lookup_key = asked.lookup_key"
-        ).format(
-            planted=planted,
-            domain=sql.Identifier("mail", "class_member" if name in CLASSES else "map_key"),
-            table=sql.Identifier("mail", name),
-        )
-        key, value = entry
-        with self._refusals(f"manage key {key!r} of map {name!r}"):
-            self._ask(
-                "SELECT pg_advisory_xact_lock(%(class)s, hashtext(%(map)s))",
-                {"class": _LOCK_CLASS, "map": name},
+        if standby:
+            raise StoreError(
+                f"cannot {right} in {table}; {statement_hint('25006')}", sqlstate="25006"
             )
-            row = self._ask(statement, {"map": name, "key": key, "value": value}).fetchone()
-        return Found(None if row[0] is None else Entry(row[0], row[1]), row[2])
-
-    def require(self, name: str, change: Change, *, plant: bool) -> None:
-        """Refuse a change that the role may not make or the database would not take.
-
-        Check mode meets the same refusals as the real run.
-        """
-        right = "INSERT" if change.before is None else "DELETE"
-        if change.before and change.after:
-            right = "UPDATE"
-        rights = [(f"mail.{name}", right), *([("mail.seeds", "INSERT")] if plant else [])]
-        for table, privilege in rights:
-            role, granted, standby = self._ask(
-                "SELECT current_user, has_table_privilege(%(table)s, %(right)s),"
-                " pg_is_in_recovery()",
-                {"table": table, "right": privilege},
-            ).fetchone()
-            if not granted:
-                raise StoreError(
-                    f"role {role!r} may not {privilege} in {table}; {statement_hint('42501')}",
-                    sqlstate="42501",
-                )
-            if standby:
-                raise StoreError(
-                    f"cannot {privilege} in {table}; {statement_hint('25006')}", sqlstate="25006"
-                )
-        if change.after:
-            with self._refusals(f"write key {change.after.key!r} of map {name!r}"):
-                self._ask(
-                    "SELECT mail.try_row(%(map)s, %(key)s, %(value)s)",
-                    {"map": name, **change.after._asdict()},
-                )
-
-    def apply(self, name: str, change: Change, *, plant: bool) -> None:
-        """Make the change; a planted row is remembered."""
-        table = sql.Identifier("mail", name)
-        values: dict[str, t.Any] = {"map": name}
-        if change.after is None:
-            statement = "DELETE FROM {table} WHERE key = %(key)s"
-        elif change.before is None:
-            statement = "INSERT INTO {table} (key, value) VALUES (%(key)s, %(value)s)"
-        else:
-            statement = "UPDATE {table} SET value = %(value)s WHERE key = %(key)s"
-        row = change.after or change.before
-        values.update(row._asdict() if row else {})
-        with self._refusals(f"write key {values['key']!r} of map {name!r}"):
-            self._change(sql.SQL(statement).format(table=table), values)
-            if plant:
-                self._change(
-                    sql.SQL(
-                        "INSERT INTO mail.seeds (map, key, value)"
-                        " VALUES (%(map)s, %(key)s, %(value)s)"
-                    ),
-                    values,
-                )
-
-    def lock_schema(self) -> None:
-        """Wait until nobody else changes the schema."""
-        with self._refusals("lock the schema"):
-            self._ask(
-                "SELECT pg_advisory_xact_lock(%(class)s, %(lock)s)",
-                {"class": _LOCK_CLASS, "lock": _SCHEMA_LOCK},
-            )
-
-    def recorded_steps(self) -> list[Recorded]:
-        """Return the steps that were applied, in their order."""
-        with self._refusals("read the steps of the schema"):
-            if self._ask("SELECT to_regclass('mail.schema_steps')").fetchone()[0] is None:
-                return []
-            rows = self._ask(
-                "SELECT number, name, sha256 FROM mail.schema_steps ORDER BY number"
-            ).fetchall()
-        return [Recorded(*row) for row in rows]
-
-    def apply_steps(self, steps: t.Sequence[Step], *, first: bool) -> None:
-        """Apply and record the steps; the ledger comes before the first one."""
-        with self._refusals("create the table mail.schema_steps"):
-            if first:
-                self._ask(_LEDGER)
-        for step in steps:
-            with self._refusals(f"apply schema step {step.name!r}", step.sql):
-                self._ask(step.sql)
-            with self._refusals(f"record schema step {step.name!r}"):
-                self._ask(
-                    "INSERT INTO mail.schema_steps (number, name, sha256)"
-                    " VALUES (%(number)s, %(name)s, %(sha256)s)",
-                    {"number": step.number, "name": step.name, "sha256": step.sha256},
-                )
 
     @contextlib.contextmanager
-    def _refusals(self, attempt: str, script: str = "") -> t.Iterator[None]:
+    def refusals(self, attempt: str, script: str = "") -> t.Iterator[None]:
         """Tell a refusal of the server in words."""
         try:
             yield

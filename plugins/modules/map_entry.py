@@ -174,6 +174,7 @@ sqlstate:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
+from ansible_collections.sqlmail.sendmail.plugins.module_utils._entries import Entries
 from ansible_collections.sqlmail.sendmail.plugins.module_utils._errors import (
     PlanError,
     SqlmailError,
@@ -208,12 +209,13 @@ def run(params: t.Mapping[str, t.Any], *, check_mode: bool) -> dict[str, t.Any]:
     if name in SECRETS:
         value = secret
     with open_store(params, read_only=check_mode) as store:
-        found = store.read(name, (key, value), seeds=seeded)
+        entries = Entries(store, name)
+        found = entries.read(key, value, seeds=seeded)
         change = plan_entry(state, key, value, found, remark=name in CLASSES)
         if change:
-            store.require(name, change, plant=seeded)
+            entries.require(change, plant=seeded)
         if change and not check_mode:
-            store.apply(name, change, plant=seeded)
+            entries.apply(change, plant=seeded)
         shown = change.veiled() if name in SECRETS else change
         return {
             "changed": bool(change),

@@ -107,6 +107,7 @@ from ansible_collections.sqlmail.sendmail.plugins.module_utils._plan import (
     numbered,
     plan_schema,
 )
+from ansible_collections.sqlmail.sendmail.plugins.module_utils._schema import Schema
 from ansible_collections.sqlmail.sendmail.plugins.module_utils._store import (
     STORE_OPTIONS,
     open_store,
@@ -117,11 +118,12 @@ def run(params: t.Mapping[str, t.Any], *, check_mode: bool) -> dict[str, t.Any]:
     """Read, plan, apply."""
     steps = numbered(params["steps"])
     with open_store(params, read_only=check_mode) as store:
-        store.lock_schema()
-        recorded = store.recorded_steps()
+        schema = Schema(store)
+        schema.lock()
+        recorded = schema.recorded()
         change = plan_schema(steps, recorded)
         if change and not check_mode:
-            store.apply_steps(change.pending, first=not recorded)
+            schema.apply(change.pending, first=not recorded)
         return {
             "changed": bool(change),
             "applied": change.names,

@@ -27,7 +27,7 @@ STEPS = [
     for path in sorted((TOP / "roles/map_database/files/schema").glob("[0-9]*.sql"))
 ]
 MODULE = "ansible_collections.sqlmail.sendmail.plugins.modules.map_schema"
-# The locks of the modules (plugins/module_utils/_store.py), and one of ours.
+# The lock of the module (plugins/module_utils/_schema.py), and one of ours.
 SCHEMA_LOCK = (0x5351, 0)
 GATE = 4711
 # A step that stops in the middle of the transaction until the gate is opened.

@@ -25,15 +25,15 @@ class MemoryStore:
         self.queries = []
         self.read_only = None
 
-    def read(self, _name, entry, *, seeds):
-        key = entry[0].lower()
+    def read(self, key, _value, *, seeds):
+        key = key.lower()
         return Found(self.rows.get(key), seeds and key in self.planted)
 
-    def require(self, _name, change, *, plant):
+    def require(self, change, *, plant):
         assert change
         assert isinstance(plant, bool)
 
-    def apply(self, _name, change, *, plant):
+    def apply(self, change, *, plant):
         assert not self.read_only
         if change.after is None:
             del self.rows[change.before.key.lower()]
@@ -52,6 +52,7 @@ def call(monkeypatch):
             yield store
 
         monkeypatch.setattr(map_entry, "open_store", opened)
+        monkeypatch.setattr(map_entry, "Entries", lambda store, _name: store)
         params = {"map": "aliases", "value": None, "state": "present", **params}
         return map_entry.run(params, check_mode=check_mode)
 

@@ -26,14 +26,14 @@ class MemoryStore:
         self.ledger = []
         self.locked = False
 
-    def lock_schema(self):
+    def lock(self):
         self.locked = True
 
-    def recorded_steps(self):
+    def recorded(self):
         assert self.locked
         return list(self.ledger)
 
-    def apply_steps(self, steps, *, first):
+    def apply(self, steps, *, first):
         assert first is not bool(self.ledger)
         self.ledger += [Recorded(step.number, step.name, step.sha256) for step in steps]
 
@@ -47,6 +47,7 @@ def call(monkeypatch):
             yield store
 
         monkeypatch.setattr(map_schema, "open_store", opened)
+        monkeypatch.setattr(map_schema, "Schema", lambda store: store)
         return map_schema.run({"steps": list(steps)}, check_mode=check_mode)
 
     return run
