@@ -45,7 +45,7 @@ bench: setup ## Measure beside Postfix, Exim and files; ARGS="lookups" selects.
 
 .PHONY: test
 test: setup-test ## Run every check; this is what CI runs.
-	@scripts/test lint unit c-test sql-test galaxy molecule
+	@scripts/test lint unit c-test sql-test module-test galaxy molecule
 
 .PHONY: lint
 lint: ruff shellcheck yamllint ansible-lint changelog-lint sanity ## Run all linters and ansible-test sanity.
@@ -106,6 +106,11 @@ c-soak: ## The same with 1,000,000 lookups and 10,000 forks; takes an hour.
 sql-test: ## Run the tests of the schema in a throw-away PostgreSQL cluster.
 	$(call heading,SQL tests)
 	@pg_virtualenv -t sh -c 'tests/sql/run && pytest --quiet tests/sql'
+
+.PHONY: module-test
+module-test: ## Call the modules by Ansible, in a throw-away PostgreSQL cluster; ARGS="-k NAME" selects.
+	$(call heading,module tests)
+	@pg_virtualenv -t pytest --quiet tests/modules $(ARGS)
 
 .PHONY: galaxy
 galaxy: ## Build the collection, install it elsewhere, read its playbook.
