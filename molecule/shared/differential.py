@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from shared.machine import Machine
 
 FOLDER = "/root/differential"
+MASQUERADE = "behind.example"
 # The configuration that sendmail's own documentation leads to: hash maps, class files,
 # upstream's rule sets.
 STOCK = f"""divert(0)dnl
@@ -26,7 +27,7 @@ define(`confDONT_PROBE_INTERFACES', `true')dnl
 define(`confAUTH_MECHANISMS', `PLAIN LOGIN')dnl
 TRUST_AUTH_MECH(`PLAIN LOGIN')dnl
 define(`ALIAS_FILE', `hash:{FOLDER}/aliases')dnl
-define(`confCW_FILE', `{FOLDER}/local')dnl
+define(`confCW_FILE', `{FOLDER}/local_domains')dnl
 FEATURE(`no_default_msa')dnl
 FEATURE(`access_db', `hash -T<TMPF> {FOLDER}/access', `skip', `relaytofulladdress')dnl
 FEATURE(`blocklist_recipients')dnl
@@ -38,10 +39,15 @@ FEATURE(`tls_session_features')dnl
 FEATURE(`mailertable', `hash {FOLDER}/mailertable')dnl
 FEATURE(`domaintable', `hash {FOLDER}/domaintable')dnl
 FEATURE(`genericstable', `hash {FOLDER}/genericstable')dnl
-GENERICS_DOMAIN_FILE(`{FOLDER}/local')dnl
+GENERICS_DOMAIN_FILE(`{FOLDER}/generics_domains')dnl
 FEATURE(`virtusertable', `hash {FOLDER}/virtualusers')dnl
-VIRTUSER_DOMAIN_FILE(`{FOLDER}/virtual')dnl
+VIRTUSER_DOMAIN_FILE(`{FOLDER}/virtual_domains')dnl
 FEATURE(`use_cw_file')dnl
+RELAY_DOMAIN_FILE(`{FOLDER}/relay_domains')dnl
+MASQUERADE_AS(`{MASQUERADE}')dnl
+MASQUERADE_DOMAIN_FILE(`{FOLDER}/masquerade_domains')dnl
+MASQUERADE_EXCEPTION_FILE(`{FOLDER}/masquerade_exceptions')dnl
+FEATURE(`masquerade_envelope')dnl
 FEATURE(`local_procmail', `/usr/bin/procmail')dnl
 MAILER(`local')dnl
 MAILER(`smtp')dnl
@@ -53,7 +59,12 @@ VERDICTS = [
     *("OK", "RELAY", "REJECT", "DISCARD", "SKIP", "QUARANTINE:odd", "ERROR:5.7.1:550 no"),
     *("ERROR:450 later", "550 never"),
 ]
-TABLES = ("access", "aliases", "virtualusers", "mailertable", "genericstable", "domaintable")
+MAPS = ("access", "aliases", "virtualusers", "mailertable", "genericstable", "domaintable")
+CLASSES = (
+    *("local_domains", "relay_domains", "virtual_domains", "generics_domains"),
+    *("masquerade_domains", "masquerade_exceptions"),
+)
+TABLES = (*MAPS, *CLASSES)
 
 
 class Mix:
@@ -70,6 +81,8 @@ class Mix:
         self.users = [f"{name}{number}" for name in ("ann", "bob", "joe")]
         for _row in range(self.dice.randint(3, 14)):
             self._add_access()
+        for _row in range(self.dice.randint(0, 5)):
+            self._add_member()
         for _row in range(self.dice.randint(0, 4)):
             self._add_others()
         self.questions = list(self._ask())
@@ -169,10 +182,39 @@ class Mix:
             self._put("domaintable", f"old.{self.domain()}", self.domain())
         elif kind == 3:
             user = self.dice.choice(self.users)
-            key = self.dice.choice([user, f"{user}@sqlmail.test"])
+            key = self.dice.choice([user, f"{user}@sqlmail.test", f"{user}@{self.member()}"])
             self._put("genericstable", key, f"public{self.number}@show.example")
         else:
             self._put("aliases", self.dice.choice(self.users), target)
+
+    def _add_member(self) -> None:
+        table = self.dice.choice(CLASSES)
+        literal = f"[{self.address()}]"
+        network = self.network()
+        member = {
+            "local_domains": [self.domain(), self.virtual(), literal],
+            "relay_domains": [self.domain(), self.host(), network, network],
+            "virtual_domains": [self.virtual(), self.virtual(), self.domain()],
+        }.get(table, [self.domain(), self.host(), self.member()])
+        key = self.typed(self.dice.choice(member))
+        # What is both is refused.
+        other = {"local_domains": "relay_domains", "relay_domains": "local_domains"}.get(table)
+        if not (other and key.lower() in self.rows[other]):
+            self._put(table, key, key)
+
+    def member(self) -> str:
+        """A domain that is a member of some class, if there is one."""
+        members = [
+            name
+            for table in CLASSES
+            for name in self.rows[table]
+            if ":" not in name and name[0].isalpha()
+        ]
+        return self.dice.choice(members or [self.domain()])
+
+    def typed(self, name: str) -> str:
+        """Write a domain as somebody may type it."""
+        return self.dice.choice([name, name, name.upper()])
 
     # Questions ----------------------------------------------------------------
 
@@ -180,8 +222,11 @@ class Mix:
         """Yield lines of test mode: macros that are set before, and the question."""
         names = [self.host(), f"[{self.net}.1]"]
         name, address = self.dice.choice(names), self.address()
-        sender = f"{self.user()}@{self.domain()}"
-        recipient = f"{self.user()}@{self.dice.choice([self.domain(), 'sqlmail.test'])}"
+        sender = f"{self.user()}@{self.typed(self.domain())}"
+        # Of virtual users sendmail lets the whole domain in, and we the address alone,
+        # unless the domain is a member of the class.
+        domains = [self.typed(self.domain()), self.domain(), self.member(), "sqlmail.test"]
+        recipient = f"{self.user()}@{self.dice.choice(domains)}"
         macros = (
             f".D{{client_name}}{name}\n.D{{client_addr}}{address}\n.D{{client_resolve}}OK\n"
             f".D{{server_name}}{name}\n.D{{server_addr}}{address}\n.Df{sender}\n"
@@ -202,11 +247,17 @@ class Mix:
             f"tls_rcpt {recipient}",
             f"clt_features {name}",
             f"translate,tls_clt_features {name} $| {address}",
-            f"3,0 {self.user()}@{self.virtual()}",
+            f"3,0 {self.user()}@{self.typed(self.virtual())}",
             f"3,0 {self.user()}@{self.dice.choice(['', 'old.'])}{self.domain()}",
+            f"3,0 {self.user()}@[{self.address()}]",
             f"3,1,HdrFromSMTP,final {self.dice.choice(self.users)}@sqlmail.test",
+            f"3,1,HdrFromSMTP,final {self.user()}@{self.typed(self.domain())}",
+            f"3,1,HdrFromSMTP,final {self.dice.choice(self.users)}@{self.member()}",
+            f"3,1,HdrFromSMTP,final {self.dice.choice(self.users)}@h.{self.member()}",
+            f"3,1,EnvFromSMTP,final {self.dice.choice(self.users)}@{self.member()}",
+            f"check_rcpt <{self.user()}@{self.typed(self.member())}>",
         )
-        for question in self.dice.sample(questions, 9):
+        for question in self.dice.sample(questions, 12):
             yield macros, question
             macros = ""
 
@@ -220,16 +271,28 @@ def load(host: Machine, made: list[Mix]) -> None:
     """Put the rows of all mixes into the database and into hash maps."""
     host.run("mkdir", "-p", FOLDER)
     host.run("tee", f"{FOLDER}/switch", text="hosts files\naliases files\n")
-    host.run("tee", f"{FOLDER}/local", text="sqlmail.test\nmx.sqlmail.test\n")
-    domains = {key.rpartition("@")[2] for mix in made for key in mix.rows["virtualusers"]}
-    host.run("tee", f"{FOLDER}/virtual", text="\n".join(sorted(domains)) + "\n")
-    for table in TABLES:
+    for table in MAPS:
         rows = {key: value for mix in made for key, value in mix.rows[table].items()}
         text = "".join(f"{key}\t{value}\n" for key, value in rows.items())
         host.sql(f"DELETE FROM {table};\nCOPY {table} (key, value) FROM STDIN;\n{text}\\.\n")
         # An alias file without the last row is taken for one that is being made.
         complete = "@\t@\n" if table == "aliases" else ""
         host.run("makemap", "hash", f"{FOLDER}/{table}", text=text + complete)
+    # What the host is called is in lines of our sendmail.cf.
+    also = {"local_domains": {"sqlmail.test", host.fqdn}, "generics_domains": {host.fqdn}}
+    # Ours finds virtual users in any domain, and generics in all local ones.
+    also["virtual_domains"] = {
+        key.rpartition("@")[2] for mix in made for key in mix.rows["virtualusers"]
+    }
+    for table in CLASSES:
+        members = {key for mix in made for key in mix.rows[table].values()}
+        if table == "local_domains":
+            members.add("sqlmail.test")
+            also["generics_domains"] |= members
+        text = "".join(f"{key}\n" for key in sorted(members))
+        host.sql(f"DELETE FROM {table};\nCOPY {table} (key) FROM STDIN;\n{text}\\.\n")
+        text = "".join(f"{key}\n" for key in sorted(members | also.get(table, set())))
+        host.run("tee", f"{FOLDER}/{table}", text=text)
 
 
 def answers(host: Machine, cf: str, made: list[Mix]) -> dict[tuple[int, str], str]:
@@ -256,6 +319,12 @@ def answers(host: Machine, cf: str, made: list[Mix]) -> dict[tuple[int, str], st
 def deliveries(host: Machine, cf: str, made: list[Mix]) -> list[str]:
     """Ask one process where mail to all local names would go."""
     names = [user + detail for mix in made for user in mix.users for detail in ("", "+x")]
+    names += [
+        f"{user}@{domain}"
+        for mix in made
+        for domain in mix.rows["local_domains"].values()
+        for user in mix.users
+    ]
     # What is unknown makes the exit status of all.
     done = host.attempt("sendmail", f"-C{cf}", "-bv", *names)
     return sorted(done.stdout.decode().splitlines())

@@ -10,6 +10,7 @@ import pytest
 
 from shared.differential import (
     FOLDER,
+    MASQUERADE,
     STOCK,
     TABLES,
     TRANSLATE,
@@ -39,6 +40,8 @@ def made(mta: Machine) -> Iterator[list[Mix]]:
         variant(
             mta,
             f"{FOLDER}/ours.cf",
+            mta_config_masquerade_as=MASQUERADE,
+            mta_config_masquerade_envelope=True,
             mta_config_mc_define=f"define(`confSERVICE_SWITCH_FILE', `{FOLDER}/switch')dnl\n"
             "define(`confDONT_PROBE_INTERFACES', `true')dnl",
             mta_config_mc_end=TRANSLATE,
