@@ -6,44 +6,27 @@
 -- nothing: each answer comes from the function of its map, and a question that
 -- it did not foretell is asked by itself.
 
--- As in the first step, but the many keys without an address cost nothing.
-CREATE OR REPLACE FUNCTION mail.fold_access(entry text)
-    RETURNS text
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-AS $body$
-DECLARE
-    tag text;
-BEGIN
-    IF position('@' IN entry) = 0 THEN
-        RETURN lower(entry);
-    END IF;
-    tag := coalesce(substring(entry FROM '^[A-Za-z_]+:'), '');
-    RETURN lower(tag) || mail.fold_address(substr(entry, length(tag) + 1));
-END
-$body$;
-
 CREATE FUNCTION mail.parents(host text)
     RETURNS text[]
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $body$
 DECLARE
-    rest text := host;
-    separator text;
-    parents text[] := ARRAY[host];
     -- Strangers choose hosts; what is beyond this is asked by itself.
     most CONSTANT integer := 16;
+    literal CONSTANT boolean := host LIKE '[%]';
+    rest text := CASE WHEN literal THEN btrim(host, '[]') ELSE host END;
+    separator CONSTANT text := CASE WHEN rest ~* '^IPv6:' THEN ':' ELSE '.' END;
+    parents text[] := ARRAY[host];
 BEGIN
     -- A network is the beginning of an address, a domain the end of a host.
-    IF host ~ '^[0-9.]+$' OR host ~* '^IPv6:' THEN
-        separator := CASE WHEN host ~ '^[0-9]' THEN '.' ELSE ':' END;
-        LOOP
-            rest := rtrim(left(rest, -position(separator IN reverse(rest))), separator);
-            EXIT WHEN position(separator IN rest) = 0 AND rest !~ '^[0-9]';
-            parents := parents || rest;
-            EXIT WHEN position(separator IN rest) = 0 OR cardinality(parents) >= most;
+    IF separator = ':' OR rest ~ '^[0-9.]+$' THEN
+        WHILE position(separator IN rest) > 0 AND cardinality(parents) < most LOOP
+            rest := left(rest, -position(separator IN reverse(rest)));
+            parents := parents || CASE WHEN literal THEN '[' || rest || ']' ELSE rest END;
         END LOOP;
         RETURN parents;
     END IF;
+    rest := host;
     WHILE position('.' IN rest) > 0 AND cardinality(parents) < most LOOP
         rest := substr(rest, position('.' IN rest) + 1);
         parents := parents || rest;
@@ -54,7 +37,7 @@ $body$;
 COMMENT ON FUNCTION mail.parents(text) IS
     'Host and the domains above it, or address and the networks around it, as sendmail asks.';
 
-CREATE FUNCTION mail.access_keys_ahead(asked text, client_name text, client_address text)
+CREATE FUNCTION mail.access_keys_ahead(asked text)
     RETURNS text[]
     LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
 AS $body$
@@ -89,29 +72,18 @@ BEGIN
         bases := bases || mail.parents(domain);
     ELSE
         bases := mail.parents(rest);
-        -- Who asks for the name of the client asks for its address next.
-        IF rest = client_name AND client_address <> '' THEN
-            bases := bases || mail.parents(client_address);
-        END IF;
-        keys := keys || tag;
     END IF;
     FOREACH base IN ARRAY bases LOOP
         keys := keys || (tag || base);
-        IF tag IN ('Connect:', 'From:', 'To:') THEN
+        IF tag IN ('From:', 'To:') THEN
             keys := keys || base;
         END IF;
-        IF tag = 'Connect:' THEN
-            keys := keys || ('Srv_Features:' || base);
-        END IF;
     END LOOP;
-    IF tag = 'Connect:' THEN
-        keys := keys || 'Srv_Features:'::text;
-    END IF;
     RETURN keys;
 END
 $body$;
-COMMENT ON FUNCTION mail.access_keys_ahead(text, text, text) IS
-    'Keys of access that sendmail asks for, one after the other, beginning with a given one.';
+COMMENT ON FUNCTION mail.access_keys_ahead(text) IS
+    'Keys of access that sendmail asks for an address, one after the other, beginning with a given one.';
 
 CREATE FUNCTION mail.lookup_access_ahead(keys text[])
     RETURNS TABLE (function text, key text, value text)
@@ -124,21 +96,6 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION mail.lookup_access_ahead(text[]) IS
     'Verdicts of the access map for many keys at once, none of them a virtual user.';
-
-CREATE FUNCTION mail.lookup_host_ahead(asked text, client_name text, client_address text)
-    RETURNS TABLE (function text, key text, value text)
-    LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 24
-AS $body$
-BEGIN
-    RETURN QUERY
-    SELECT foretold.*
-    FROM mail.lookup_access_ahead(
-        mail.access_keys_ahead(asked, client_name, client_address)
-    ) AS foretold;
-END
-$body$;
-COMMENT ON FUNCTION mail.lookup_host_ahead(text, text, text) IS
-    'Verdict of the access map on a host or an address, and those that sendmail asks for next.';
 
 CREATE FUNCTION mail.mailertable_keys_ahead(domain text)
     RETURNS text[]
@@ -195,7 +152,7 @@ BEGIN
         domain := substring(address FROM '@([^@]*)$');
         local_part := left(address, -length(domain) - 1);
         IF kind IN ('From', 'To') THEN
-            access_keys := access_keys || mail.access_keys_ahead(line, NULL, NULL);
+            access_keys := access_keys || mail.access_keys_ahead(line);
         ELSIF kind = 'sender' THEN
             genericstable_keys := ARRAY[address, '@' || domain, local_part];
         END IF;
@@ -284,7 +241,7 @@ BEGIN
                     FROM mail.lookup_host_ahead(asked, client_name, client_address) AS foretold;
                 -- The class asks mail.lookup_access alone for what may be a virtual user.
                 ELSIF asked NOT LIKE 'To:_%@_%' THEN
-                    access_keys := mail.access_keys_ahead(asked, NULL, NULL) || access_keys;
+                    access_keys := mail.access_keys_ahead(asked) || access_keys;
                 END IF;
                 IF asked = 'Connect:' || client_name THEN
                     class_texts := class_texts || client;
@@ -355,9 +312,8 @@ COMMENT ON FUNCTION mail.lookup_ahead(text, text, text, text, text) IS
 
 GRANT EXECUTE ON FUNCTION
     mail.parents(text),
-    mail.access_keys_ahead(text, text, text),
+    mail.access_keys_ahead(text),
     mail.lookup_access_ahead(text[]),
-    mail.lookup_host_ahead(text, text, text),
     mail.mailertable_keys_ahead(text),
     mail.lookup_ahead(text, text, text, text, text)
 TO sqlmail_writer, sqlmail_reader;

@@ -141,69 +141,6 @@ END
 $body$;
 
 
--- What an operator may write.  The rows that are there already stay.
-
-CREATE FUNCTION mail.check_network()
-    RETURNS trigger
-    LANGUAGE plpgsql
-AS $body$
-DECLARE
-    tag CONSTANT text := left(new.key, length(mail.access_tag(new.key)));
-    host CONSTANT text := substr(new.key, length(tag) + 1);
-    address CONSTANT text := regexp_replace(host, '[/%].*$', '');
-    around cidr;
-BEGIN
-    IF tg_op = 'UPDATE' THEN
-        -- A row from before stays what it is.
-        IF new.key = old.key THEN
-            RETURN new;
-        END IF;
-    END IF;
-    -- With something behind a slash, or with numbers only.
-    IF mail.access_network(new.key) IS NOT NULL
-        OR host !~* '^\[?(ipv6:)?[0-9a-f.:]+\]?[/%]'
-        AND host !~* '^(ipv6:[0-9a-f.:]*|[0-9a-f]*:[0-9a-f.:]*|[0-9.]+)$'
-    THEN
-        RETURN new;
-    END IF;
-    IF lower(tag) IN ('from:', 'to:', 'spam:', 'tls_rcpt:', 'clt_features:') THEN
-        IF position('/' IN host) = 0 THEN
-            RETURN new;
-        END IF;
-        RAISE EXCEPTION '%: % is never compared with a network', new.key, tag
-            USING ERRCODE = 'check_violation',
-                CONSTRAINT = 'access_network_is_valid',
-                HINT = format('Write Connect:%s for what comes from there.', host);
-    END IF;
-    around := mail.network_of(address);
-    IF host ~ '/[0-9]{1,3}$' AND around IS NOT NULL
-        AND masklen(around) = masklen(host(around)::inet)
-        AND substring(host FROM '[0-9]+$')::integer < masklen(around)
-    THEN
-        around := network(set_masklen(around::inet, substring(host FROM '[0-9]+$')::integer));
-        RAISE EXCEPTION '%: the address has more bits than the network', new.key
-            USING ERRCODE = 'check_violation',
-                CONSTRAINT = 'access_network_is_valid',
-                HINT = format(
-                    'Write %s%s for the network, or %s%s for the one address.',
-                    tag, around, tag, address
-                );
-    END IF;
-    RAISE EXCEPTION '%: this is no address and no network', new.key
-        USING ERRCODE = 'check_violation',
-            CONSTRAINT = 'access_network_is_valid',
-            HINT = format(
-                'Write %1$s192.0.2.1 or %1$sIPv6:2001:db8::1 for an address,'
-                ' %1$s192.0.2.0/25 or %1$sIPv6:2001:db8::/33 for a network;'
-                ' the length is 0 to 32, or to 128.',
-                tag
-            );
-END
-$body$;
-COMMENT ON FUNCTION mail.check_network() IS
-    'Refuses a row of access whose key looks like a network and is none.';
-
-
 -- The rows get their new keys.
 
 DO $step$
@@ -235,12 +172,6 @@ ALTER TABLE mail.access
     ADD COLUMN network cidr GENERATED ALWAYS AS (mail.access_network(key)) STORED;
 COMMENT ON COLUMN mail.access.network IS
     'Network that the key speaks of, if it speaks of one; computed.';
-
-CREATE TRIGGER access_network_is_valid
-    BEFORE INSERT OR UPDATE OF key ON mail.access
-    FOR EACH ROW
-    WHEN (new.key !~ '@' AND new.key ~ '[:/]|^[0-9.]+$')
-    EXECUTE FUNCTION mail.check_network();
 
 -- A radix tree: the time does not grow with the rows, as it does with GiST.
 CREATE INDEX access_by_network ON mail.access USING spgist (network inet_ops)
@@ -330,36 +261,7 @@ END;
 COMMENT ON FUNCTION mail.lookup_access(text) IS
     'Verdict of the access map: the row, for an address the longest network; RELAY for a virtual user that no row names.';
 
-CREATE OR REPLACE FUNCTION mail.parents(host text)
-    RETURNS text[]
-    LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE
-AS $body$
-DECLARE
-    -- Strangers choose hosts; what is beyond this is asked by itself.
-    most CONSTANT integer := 16;
-    literal CONSTANT boolean := host LIKE '[%]';
-    rest text := CASE WHEN literal THEN btrim(host, '[]') ELSE host END;
-    separator CONSTANT text := CASE WHEN rest ~* '^IPv6:' THEN ':' ELSE '.' END;
-    parents text[] := ARRAY[host];
-BEGIN
-    -- A network is the beginning of an address, a domain the end of a host.
-    IF separator = ':' OR rest ~ '^[0-9.]+$' THEN
-        WHILE position(separator IN rest) > 0 AND cardinality(parents) < most LOOP
-            rest := left(rest, -position(separator IN reverse(rest)));
-            parents := parents || CASE WHEN literal THEN '[' || rest || ']' ELSE rest END;
-        END LOOP;
-        RETURN parents;
-    END IF;
-    rest := host;
-    WHILE position('.' IN rest) > 0 AND cardinality(parents) < most LOOP
-        rest := substr(rest, position('.' IN rest) + 1);
-        parents := parents || rest;
-    END LOOP;
-    RETURN parents;
-END
-$body$;
-
-CREATE OR REPLACE FUNCTION mail.lookup_host_ahead(asked text, client_name text, client_address text)
+CREATE FUNCTION mail.lookup_host_ahead(asked text, client_name text, client_address text)
     RETURNS TABLE (function text, key text, value text)
     LANGUAGE plpgsql STABLE PARALLEL SAFE ROWS 40
 AS $body$
@@ -452,6 +354,8 @@ BEGIN
     FROM unnest(known_keys, known_values) AS known (key, value);
 END
 $body$;
+COMMENT ON FUNCTION mail.lookup_host_ahead(text, text, text) IS
+    'Verdict of the access map on a host or an address, and those that sendmail asks for next.';
 
 GRANT EXECUTE ON FUNCTION
     mail.network_of(text),
@@ -459,5 +363,6 @@ GRANT EXECUTE ON FUNCTION
     mail.access_tag(text),
     mail.access_network(text),
     mail.networks_around(cidr),
-    mail.network_verdict(text)
+    mail.network_verdict(text),
+    mail.lookup_host_ahead(text, text, text)
 TO sqlmail_writer, sqlmail_reader;

@@ -990,10 +990,7 @@ COMMENT ON FUNCTION mail.fault_among(text, text, text) IS
     'What is wrong with a row of the named map beside the rows that are there; NULL: nothing.';
 
 
--- Asking it.  What the fifth step refused by itself is judged with the rest.
-
-DROP TRIGGER access_network_is_valid ON mail.access;
-DROP FUNCTION mail.check_network();
+-- Asking it.
 
 CREATE FUNCTION mail.refuse(map text, key text, fault mail.fault)
     RETURNS void
