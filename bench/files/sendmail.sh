@@ -1,6 +1,7 @@
 # shellcheck shell=bash
 # What the deployed host gets for the benchmark: other ways to its database, one
-# of them through PgBouncer in transaction mode.
+# of them through PgBouncer in transaction mode, with one name for all processes as
+# playbooks/site.yml gives it.
 export DEBIAN_FRONTEND=noninteractive
 apt-get -qq install --yes --no-install-recommends pgbouncer python3-psycopg2 >/dev/null
 directory=$(echo /etc/postgresql/*/main)
@@ -45,11 +46,13 @@ host=/var/run/postgresql
 port=6432
 dbname=sendmail
 user=sendmail
+application_name=sendmail/bench
 [bench-pooled-tls]
 host=/var/run/postgresql
 port=6432
 dbname=tls
 user=sendmail
+application_name=sendmail/bench
 [bench-counted]
 host=/run/sqlmail-bench
 dbname=sendmail
