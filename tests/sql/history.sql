@@ -52,9 +52,17 @@ SELECT * FROM undo(:change);
 \set VERBOSITY terse
 SELECT key, value FROM aliases WHERE key IN ('one', 'two');
 INSERT INTO aliases VALUES ('two', 'a');
+BEGIN READ ONLY;
+SELECT * FROM try_undo(ARRAY[:change]);
+COMMIT;
 SELECT * FROM undo(:change);
+-- What is as it was already is no conflict, and no change.
+SELECT pg_temp.last() AS last \gset
 SELECT * FROM undo(:change);
+SELECT * FROM try_undo(ARRAY[:change]);
+SELECT pg_temp.last() = :last AS t;
 SELECT * FROM undo(1000000);
+SELECT * FROM try_undo(ARRAY[1000000]);
 SELECT * FROM undo('2001-01-01'::timestamptz, '2002-01-01');
 -- An undo meets the guards of the whole.
 INSERT INTO aliases VALUES ('here', 'there');
@@ -83,6 +91,7 @@ SELECT * FROM undo(pg_temp.last());
 UPDATE aliases SET value = 'y' WHERE key = 'old row';
 DELETE FROM aliases WHERE key = 'prog';
 SELECT * FROM undo(pg_temp.last());
+SELECT * FROM try_undo(ARRAY[pg_temp.last()]);
 DELETE FROM aliases WHERE key IN ('old row', 'Sales');
 INSERT INTO aliases SELECT 'u' || i, 'mailbox' FROM generate_series(1, 9) AS i;
 -- A bulk change is undone to the exact rows.
@@ -96,7 +105,8 @@ DELETE FROM local_domains;
 DELETE FROM mailers WHERE name = 'smtp8';
 COMMIT;
 SELECT md5(string_agg(ROW(map, key, value)::text, '' ORDER BY map, key COLLATE "C")) = :'before' AS f FROM entries_as_of('infinity');
-SELECT count(*) FROM undo(pg_temp.last());
+SELECT md5(string_agg(told::text, '' ORDER BY told::text COLLATE "C")) AS told FROM try_undo(ARRAY[pg_temp.last()]) AS told \gset
+SELECT count(*), md5(string_agg(done::text, '' ORDER BY done::text COLLATE "C")) = :'told' AS t FROM undo(pg_temp.last()) AS done;
 SELECT md5(string_agg(ROW(map, key, value)::text, '' ORDER BY map, key COLLATE "C")) = :'before' AS t FROM entries_as_of('infinity');
 SELECT count(*), count(*) FILTER (WHERE old IS NULL) AS inserted FROM history WHERE change = pg_temp.last();
 -- Savepoints and immediate constraints are one change all the same.
@@ -141,6 +151,7 @@ SELECT count(*) FROM history;
 SELECT count(*) FROM changed_rows;
 SELECT count(*) FROM entries_as_of('infinity');
 SELECT * FROM undo(1);
+SELECT * FROM try_undo(ARRAY[1]);
 -- Who may not read a table does not see its history.
 RESET ROLE;
 INSERT INTO authinfo VALUES ('AuthInfo:example.org', '"U:us" "P:hidden"');

@@ -257,7 +257,8 @@ SELECT
     END AS action,
     entry.key,
     mail.shown(entry.old) AS old,
-    mail.shown(entry.new) AS new
+    mail.shown(entry.new) AS new,
+    entry.number
 FROM mail.changed_rows AS entry
 JOIN mail.changes AS change ON change.number = entry.change
 ORDER BY entry.change, entry.number;
@@ -275,6 +276,7 @@ COMMENT ON COLUMN mail.history.action IS 'insert, update or delete.';
 COMMENT ON COLUMN mail.history.key IS 'Key of the row, as typed.';
 COMMENT ON COLUMN mail.history.old IS 'Value before; NULL if there was no row.';
 COMMENT ON COLUMN mail.history.new IS 'Value after; NULL if there is no row.';
+COMMENT ON COLUMN mail.history.number IS 'Order in which the rows changed.';
 
 CREATE FUNCTION mail.history_begins()
     RETURNS timestamptz
@@ -364,6 +366,101 @@ $body$;
 COMMENT ON FUNCTION mail.begin_undo(bigint[]) IS
     'Writes down that the transaction takes changes back.';
 
+CREATE FUNCTION mail.undo_span(numbers bigint[], map text)
+    RETURNS TABLE (key text, found jsonb, left_behind jsonb)
+    LANGUAGE sql STABLE ROWS 10000
+BEGIN ATOMIC
+    SELECT
+        past.key,
+        (array_agg(past.old ORDER BY past.number))[1],
+        (array_agg(past.new ORDER BY past.number DESC))[1]
+    FROM mail.changed_rows AS past
+    WHERE past.change = ANY (undo_span.numbers) AND past.map = undo_span.map
+    GROUP BY past.key;
+END;
+COMMENT ON FUNCTION mail.undo_span(bigint[], text) IS
+    'What changes found and what they left in a table, for each key.';
+
+CREATE FUNCTION mail.try_undo(numbers bigint[])
+    RETURNS TABLE (map text, key text, undone text, restored text)
+    LANGUAGE plpgsql STABLE
+    -- What the planner thinks of a history that was just written is no guide.
+    SET enable_nestloop = off
+    SET jit = off
+AS $body$
+DECLARE
+    watched record;
+    span record;
+    conflicts text[] := ARRAY[]::text[];
+    conflicting text;
+    differs boolean := false;
+BEGIN
+    IF NOT EXISTS (SELECT FROM mail.changed_rows AS past WHERE past.change = ANY (numbers)) THEN
+        RAISE EXCEPTION 'there is nothing to undo'
+            USING ERRCODE = 'no_data_found',
+                HINT = 'The view mail.history lists what was changed and not pruned yet.';
+    END IF;
+    FOR watched IN
+        SELECT DISTINCT known.*
+        FROM mail.watched_tables() AS known
+        JOIN mail.changed_rows AS past ON past.map = known.map
+        WHERE past.change = ANY (numbers)
+        ORDER BY known.map
+    LOOP
+        FOR span IN EXECUTE format(
+            $query$
+                SELECT
+                    span.key,
+                    span.found,
+                    entry.kept,
+                    span.found IS NOT DISTINCT FROM entry.kept AS is_found,
+                    span.left_behind IS NOT DISTINCT FROM entry.kept AS is_left
+                FROM mail.undo_span($1, $2) AS span
+                LEFT JOIN mail.%1$I AS present ON present.%2$I::text = span.key
+                CROSS JOIN LATERAL (
+                    SELECT CASE WHEN present.%2$I IS NOT NULL THEN (
+                        SELECT row_to_json(kept)::jsonb FROM (SELECT %3$s) AS kept
+                    ) END
+                ) AS entry (kept)
+                ORDER BY span.key COLLATE "C"
+            $query$,
+            watched.map,
+            watched.key_column,
+            (SELECT string_agg(format('present.%I', name), ', ') FROM unnest(watched.columns) AS name)
+        )
+        USING numbers, watched.map
+        LOOP
+            IF NOT span.is_left AND coalesce(conflicting = watched.map, true) THEN
+                conflicting := watched.map;
+                conflicts := conflicts || span.key;
+            END IF;
+            CONTINUE WHEN span.is_found;
+            differs := true;
+            -- The one guard that an undo has to pass row by row.
+            IF watched.map = 'aliases' AND span.found IS NOT NULL THEN
+                PERFORM mail.refuse(watched.map, span.key, fault)
+                FROM mail.fault_of(watched.map, span.key, span.found ->> 'value') AS fault
+                WHERE fault.rule = 'aliases_target_is_allowed';
+            END IF;
+            map := watched.map;
+            key := span.key;
+            undone := mail.shown(span.kept);
+            restored := mail.shown(span.found);
+            RETURN NEXT;
+        END LOOP;
+    END LOOP;
+    -- What was taken back already is as it should be.
+    IF differs AND conflicting IS NOT NULL THEN
+        RAISE EXCEPTION 'rows of % were changed again since: %',
+            conflicting, array_to_string(conflicts[:20], ', ')
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                HINT = 'Undo the later changes too, or first; nothing was undone.';
+    END IF;
+END
+$body$;
+COMMENT ON FUNCTION mail.try_undo(bigint[]) IS
+    'What mail.undo_changes would undo and restore, and its refusals, without doing it; nothing if the rows are as the changes found them.';
+
 CREATE FUNCTION mail.undo_changes(numbers bigint[])
     RETURNS TABLE (map text, key text, undone text, restored text)
     LANGUAGE plpgsql VOLATILE
@@ -373,26 +470,21 @@ CREATE FUNCTION mail.undo_changes(numbers bigint[])
 AS $body$
 DECLARE
     watched record;
-    conflicts text;
+    conflict text;
     this_change bigint;
     last_row bigint;
-    -- What the changes found and what they left, for each key.
-    span CONSTANT text := $query$
-        WITH span AS (
-            SELECT
-                past.key,
-                (array_agg(past.old ORDER BY past.number))[1] AS found,
-                (array_agg(past.new ORDER BY past.number DESC))[1] AS left_behind
-            FROM mail.changed_rows AS past
-            WHERE past.change = ANY ($1) AND past.map = $2
-            GROUP BY past.key
-        )
-    $query$;
 BEGIN
-    IF NOT EXISTS (SELECT FROM mail.changed_rows AS past WHERE past.change = ANY (numbers)) THEN
-        RAISE EXCEPTION 'there is nothing to undo'
-            USING ERRCODE = 'no_data_found',
-                HINT = 'The view mail.history lists what was changed and not pruned yet.';
+    -- Lookups go on; other writers wait.
+    FOR watched IN
+        SELECT DISTINCT past.map FROM mail.changed_rows AS past
+        WHERE past.change = ANY (numbers)
+        ORDER BY past.map
+    LOOP
+        EXECUTE format('LOCK TABLE mail.%I IN SHARE ROW EXCLUSIVE MODE', watched.map);
+    END LOOP;
+    PERFORM FROM mail.try_undo(numbers);
+    IF NOT found THEN
+        RETURN;
     END IF;
     this_change := mail.begin_undo(numbers);
     SELECT coalesce(max(past.number), 0) INTO last_row
@@ -405,43 +497,17 @@ BEGIN
         WHERE past.change = ANY (numbers)
         ORDER BY known.map
     LOOP
-        -- Lookups go on; other writers wait.
-        EXECUTE format('LOCK TABLE mail.%I IN SHARE ROW EXCLUSIVE MODE', watched.map);
-        EXECUTE span || format(
-            $query$
-                SELECT string_agg(changed.key, ', ' ORDER BY changed.key)
-                FROM (
-                    SELECT span.key
-                    FROM span
-                    LEFT JOIN mail.%1$I AS present ON present.%2$I::text = span.key
-                    WHERE span.left_behind IS DISTINCT FROM
-                        CASE WHEN present.%2$I IS NOT NULL THEN (
-                            SELECT row_to_json(kept)::jsonb FROM (SELECT %3$s) AS kept
-                        ) END
-                    LIMIT 20
-                ) AS changed
-            $query$,
-            watched.map,
-            watched.key_column,
-            (SELECT string_agg(format('present.%I', name), ', ') FROM unnest(watched.columns) AS name)
-        )
-        INTO conflicts
-        USING numbers, watched.map;
-        IF conflicts IS NOT NULL THEN
-            RAISE EXCEPTION 'rows of % were changed again since: %', watched.map, conflicts
-                USING ERRCODE = 'object_not_in_prerequisite_state',
-                    HINT = 'Undo the later changes too, or first; nothing was undone.';
-        END IF;
-        EXECUTE span || format(
-            'DELETE FROM mail.%1$I AS entry USING span'
+        EXECUTE format(
+            'DELETE FROM mail.%1$I AS entry USING mail.undo_span($1, $2) AS span'
             ' WHERE entry.%2$I::text = span.key AND span.found IS NULL',
             watched.map,
             watched.key_column
         )
         USING numbers, watched.map;
-        EXECUTE span || format(
+        EXECUTE format(
             'UPDATE mail.%1$I AS entry SET (%3$s) = ROW(%4$s)'
-            ' FROM span, jsonb_populate_record(NULL::mail.%1$I, span.found) AS past'
+            ' FROM mail.undo_span($1, $2) AS span,'
+            ' jsonb_populate_record(NULL::mail.%1$I, span.found) AS past'
             ' WHERE entry.%2$I::text = span.key'
             ' AND span.found IS NOT NULL AND span.left_behind IS NOT NULL'
             ' AND span.found <> span.left_behind',
@@ -452,9 +518,10 @@ BEGIN
         )
         USING numbers, watched.map;
         BEGIN
-            EXECUTE span || format(
+            EXECUTE format(
                 'INSERT INTO mail.%1$I (%2$s) SELECT %3$s'
-                ' FROM span, jsonb_populate_record(NULL::mail.%1$I, span.found) AS past'
+                ' FROM mail.undo_span($1, $2) AS span,'
+                ' jsonb_populate_record(NULL::mail.%1$I, span.found) AS past'
                 ' WHERE span.found IS NOT NULL AND span.left_behind IS NULL',
                 watched.map,
                 (SELECT string_agg(format('%I', name), ', ') FROM unnest(watched.columns) AS name),
@@ -464,10 +531,10 @@ BEGIN
             USING numbers, watched.map;
         EXCEPTION
             WHEN unique_violation THEN
-                GET STACKED DIAGNOSTICS conflicts = PG_EXCEPTION_DETAIL;
+                GET STACKED DIAGNOSTICS conflict = PG_EXCEPTION_DETAIL;
                 RAISE EXCEPTION 'a row of % has the key in another spelling since', watched.map
                     USING ERRCODE = 'object_not_in_prerequisite_state',
-                        DETAIL = conflicts,
+                        DETAIL = conflict,
                         HINT = 'Undo the later changes too, or first; nothing was undone.';
         END;
     END LOOP;
@@ -542,6 +609,8 @@ GRANT EXECUTE ON FUNCTION
     mail.history_begins(),
     mail.entries_as_of(timestamptz),
     mail.begin_undo(bigint[]),
+    mail.undo_span(bigint[], text),
+    mail.try_undo(bigint[]),
     mail.undo_changes(bigint[]),
     mail.undo(bigint),
     mail.undo(timestamptz, timestamptz)
