@@ -50,6 +50,8 @@ _CONSTRAINTS = {
 }
 
 _STATES = {
+    "22007": "write a time as 2026-11-20 12:00 or 2026-11-20T12:00:00Z",
+    "22008": "there is no such time",
     "22021": "the text is not valid UTF-8 or contains a NUL byte",
     "23505": "another client inserted the same key in the meantime; run again",
     "25006": "the server is read-only; is it a standby? Use the primary server",
