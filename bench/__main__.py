@@ -27,10 +27,12 @@ RESULTS = Path(__file__).parent / "results.json"
 
 MEASURES: dict[str, Callable[[Stage], t.Any]] = {
     "lookups": lambda on: lookups.measure(on.sendmail, on.postfix, on.exim, on.work, on.turns),
+    "networks": lambda on: lookups.measure_networks(on.sendmail, on.turns),
     "messages": lambda on: messages.measure(on.client, on.sendmail, on.postfix, on.turns),
     "tuning": lambda on: messages.measure_tuning(on.client, on.sendmail, on.postfix, on.turns),
     "crowds": lambda on: messages.measure_crowds(on.client, on.sendmail, on.postfix, on.turns),
     "trips": lambda on: questions.measure_trips((on.sendmail, on.postfix)),
+    "commands": lambda on: questions.measure_commands(on.sendmail, on.turns),
     "connections": lambda on: questions.measure_connections(on.sendmail, on.postfix),
     "profile": lambda on: profile.measure(on.client, on.sendmail, on.postfix, on.work),
 }

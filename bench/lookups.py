@@ -15,10 +15,35 @@ from bench.hosts import FOLDER, RUN, Host
 from bench.servers import Postfix, Sendmail
 
 COUNT = 20_000
+SIZES = (1_000, 100_000, 1_000_000)
+# So many that what they touch stays in the server's memory.
+FEW = 1_000
 STATEMENT = "SELECT value FROM mail.aliases WHERE lookup_key = $1"
 FUNCTION = "SELECT * FROM mail.lookup_aliases($1)"
 SOCKET = "host=/var/run/postgresql dbname=sendmail user=sendmail"
 EXIM = "${lookup pgsql{SELECT value FROM mail.aliases WHERE lookup_key = '${quote_pgsql:%s}'}}"
+# Half of the rows are networks of IPv4, half of IPv6; two in a thousand are addresses.
+NETWORKS = """
+CREATE FUNCTION pg_temp.network(n bigint) RETURNS text LANGUAGE sql IMMUTABLE
+RETURN host(
+    CASE n % 2 WHEN 0 THEN '1.0.0.0'::inet + n / 2 * 256
+        ELSE '2001:db8::'::inet + n / 2 * 4294967296 END
+);
+CREATE FUNCTION pg_temp.spent(keys text[]) RETURNS float LANGUAGE plpgsql AS $$
+DECLARE
+    since CONSTANT timestamptz := clock_timestamp();
+    asked text;
+BEGIN
+    FOREACH asked IN ARRAY keys LOOP
+        PERFORM FROM mail.lookup_access(asked);
+        IF NOT found THEN
+            RAISE '% was not found', asked;
+        END IF;
+    END LOOP;
+    RETURN extract(epoch FROM clock_timestamp() - since) * 1e6 / cardinality(keys);
+END
+$$;
+"""
 PIN = """
 import os, sys
 for name in filter(str.isdigit, os.listdir("/proc")):
@@ -158,3 +183,37 @@ def repeat(everyone: list[Contender], work: Path, cpu: int | None, turns: int) -
         }
         for one in everyone
     }
+
+
+def measure_networks(sendmail: Sendmail, turns: int) -> dict[str, t.Any]:
+    """How the time of a lookup in access grows with its networks.
+
+    What is loaded is not committed: the rows are those of before.
+    """
+    sendmail.use("hash")
+    results = {}
+    for size in SIZES:
+        script = [
+            "BEGIN;",
+            "SET LOCAL session_replication_role = replica;",
+            # As the role of the lookups has it.
+            "SET LOCAL plan_cache_mode = force_generic_plan;",
+            "SET LOCAL enable_seqscan = off;",
+            "TRUNCATE mail.access;",
+            NETWORKS,
+            "INSERT INTO mail.access (key, value)"
+            " SELECT 'Connect:' || pg_temp.network(n)"
+            " || CASE WHEN n % 1000 < 2 THEN '' WHEN n % 2 = 0 THEN '/25' ELSE '/97' END, 'RELAY'"
+            f" FROM generate_series(0, {size} - 1) AS n;",
+            "ANALYZE mail.access;",
+            "CREATE TEMP TABLE asked AS"
+            " SELECT array_agg('Connect:' || pg_temp.network(n)) AS keys"
+            f" FROM (SELECT (random() * ({size} - 1))::bigint AS n"
+            f" FROM generate_series(1, {FEW})) AS numbers;",
+            *["SELECT pg_temp.spent(keys) FROM asked;"] * (turns + 1),
+            "ROLLBACK;",
+        ]
+        answer = sendmail.host.sql("\n".join(script), "sendmail")
+        # The first one reads the pages.
+        results[str(size)] = statistics.median(float(line) for line in answer.split()[1:])
+    return results

@@ -7,16 +7,24 @@ import contextlib
 import secrets
 import smtplib
 import ssl
+import statistics
 import time
 import typing as t
 from collections.abc import Callable, Iterator
 
 from bench import rows
 from bench.hosts import Host, wait_until
-from bench.servers import TRIPS, Sendmail, Server
+from bench.servers import BY_ITSELF, IN_LINES, TRIPS, Sendmail, Server
 
 MESSAGES = 10
 LOGGED = "connection authorized: user=sendmail"
+# What is timed, beside what it is compared with.
+SESSIONS = 50
+HOW = {
+    "live classes": "",
+    "classes read at start": f", {IN_LINES}",
+    "each key a question of its own": f", {BY_ITSELF}",
+}
 
 
 def still(read: Callable[[], int], *, calm: float = 2.0) -> int:
@@ -122,3 +130,67 @@ def measure_connections(sendmail: Sendmail, postfix: Server) -> dict[str, int]:
             converse(server, sessions=1, messages=MESSAGES)
             results[f"{server.name} {maps}"] = still(connections) - before
     return results
+
+
+def dialogue(server: Server) -> Iterator[tuple[str, float]]:
+    """Speak to the server; yield each command and the seconds until its reply was there."""
+    address = server.host.run("hostname", "-I").split()[0]
+    local_part, _at, domain = rows.RECIPIENT.partition("@")
+    begin = time.perf_counter()
+    with smtplib.SMTP(address, 25, "client.sqlmail.test") as session:
+        yield "connection", time.perf_counter() - begin
+        session.ehlo()
+        for command, line, wanted in (
+            ("MAIL", f"MAIL FROM:<{rows.SENDER}>", 250),
+            ("RCPT, a mailbox here", f"RCPT TO:<{local_part}1@{domain}>", 250),
+            ("RCPT, elsewhere, refused", "RCPT TO:<user@mail.elsewhere.example>", 550),
+        ):
+            begin = time.perf_counter()
+            code, text = session.docmd(line)
+            if code != wanted:
+                raise RuntimeError(f"{server.name}: {line}: {code} {text!r}")
+            yield command, time.perf_counter() - begin
+
+
+def measure_commands(server: Sendmail, turns: int) -> dict[str, t.Any]:
+    """What live classes, and questions that are foretold, cost or spare in a session."""
+    asked: dict[str, dict[str, int]] = {}
+    taken: list[dict[str, dict[str, float]]] = []
+    trips = server.host.root / TRIPS.lstrip("/")
+    for name, how in HOW.items():
+        server.use(f"counted{how}")
+        list(dialogue(server))
+        before = still(lambda: len(trips.read_bytes()), calm=0.5)
+        asked[name] = {}
+        for command, _seconds in dialogue(server):
+            now = still(lambda: len(trips.read_bytes()), calm=0.5)
+            asked[name][command] = trips.read_bytes()[before:now].count(b"t")
+            before = now
+    for _turn in range(turns):
+        turn = {}
+        for name, how in HOW.items():
+            server.use(f"direct{how}")
+            for _session in range(5):
+                list(dialogue(server))
+            cpu = server.host.cpu()
+            sessions = [dict(dialogue(server)) for _session in range(SESSIONS)]
+            spent = server.host.cpu() - cpu
+            turn[name] = {
+                command: statistics.median(one[command] for one in sessions) * 1e6
+                for command in sessions[0]
+            }
+            turn[name]["session, CPU"] = spent / SESSIONS * 1e6
+        taken.append(turn)
+    return {
+        name: {
+            "questions": asked[name],
+            "us": {what: statistics.median(turn[name][what] for turn in taken) for what in one},
+            "over lines": {
+                what: statistics.median(
+                    turn[name][what] / turn["classes read at start"][what] for turn in taken
+                )
+                for what in one
+            },
+        }
+        for name, one in taken[0].items()
+    }

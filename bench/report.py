@@ -133,6 +133,14 @@ TARGETS = [
         over_postfix("pinned"),
         lambda _: "Postfix 1",
     ),
+    Target(
+        "networks",
+        "time of a lookup in access with 1,000,000 networks over that with 1,000",
+        2,
+        False,
+        lambda figures: figures["1000000"] / figures["1000"],
+        lambda _: "",
+    ),
     *(
         Target(
             "messages",
@@ -308,6 +316,36 @@ def trips(figures: Figures) -> str:
     return table("Server|Messages|:Questions per message|:Connections per message", rows)
 
 
+def commands(figures: Figures) -> str:
+    """What a session costs with live classes and without."""
+    rows = [
+        [
+            command,
+            *(
+                text
+                for one in figures.values()
+                for text in (
+                    number(one["questions"].get(command)),
+                    f"{one['us'][command]:,.0f}",
+                    number(one["over lines"][command]),
+                )
+            ),
+        ]
+        for command in next(iter(figures.values()))["us"]
+    ]
+    columns = "".join(f"|:{name}: questions|:µs|:over classes read at start" for name in figures)
+    return table(f"Command{columns}", rows)
+
+
+def networks(figures: Figures) -> str:
+    """How a lookup grows with the rows."""
+    least = next(iter(figures.values()))
+    return table(
+        "Rows of access, all networks|:µs for a lookup|:over the fewest",
+        [[f"{int(size):,}", number(us), number(us / least)] for size, us in figures.items()],
+    )
+
+
 def connections(figures: Figures) -> str:
     """Backends that were started."""
     return table(
@@ -328,10 +366,12 @@ def profile(figures: Figures) -> str:
 SECTIONS: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "deployment": ("Deployment", deployment),
     "lookups": ("Lookups in one process", lookups),
+    "networks": ("Lookups among networks", networks),
     "messages": ("Messages, ten sessions at once, one message for each", messages),
     "tuning": ("The same, tuned", messages),
     "crowds": ("Messages, many sessions at once", crowds),
     "trips": ("Round trips", trips),
+    "commands": ("Commands of a session", commands),
     "connections": ("Connections", connections),
     "profile": ("Where the time goes", profile),
 }

@@ -25,6 +25,8 @@ TUNINGS: dict[str, tuple[str, str]] = {
         " S=EnvFromSMTP/HdrFromL, R=EnvToL/HdrToL, T=DNS/RFC822/SMTP, Q=local, A=mail.local -l",
     ),
 }
+# Classes that are read at start, and maps that remember and foretell nothing.
+IN_LINES, BY_ITSELF = "classes in lines", "each key by itself"
 
 
 class Server:
@@ -77,8 +79,10 @@ class Server:
             entry.unlink(missing_ok=True)
         rows.forget(self.host)
         for helper, user in {"bench-socketmap": "socket", "bench-relay": "counted"}.items():
-            wanted = "start" if maps == user else "stop"
+            wanted = "start" if maps.split(", ")[0] == user else "stop"
             self.host.run("systemctl", wanted, helper, check=wanted == "start")
+        if maps.startswith("counted") and not wait_until(self.relays, deadline=30):
+            raise RuntimeError(f"{self.name} has no relay")
         self.configure(maps)
         self.host.run("systemctl", "start", self.unit)
         greeted = wait_until(self.greets, deadline=30, pause=0.2)
@@ -89,6 +93,12 @@ class Server:
         """Tell whether the server says 220."""
         ask = "import socket; print(socket.create_connection(('127.0.0.1', 25), 5).recv(3))"
         return "220" in self.host.run("python3", "-c", ask, check=False)
+
+    def relays(self) -> bool:
+        """Tell whether the relay takes connections."""
+        connect = f"socket.socket(socket.AF_UNIX).connect('{RUN}/.s.PGSQL.5432')"
+        ask = f"import socket; {connect}; print('yes')"
+        return "yes" in self.host.run("python3", "-c", ask, check=False)
 
     def queued(self) -> list[t.Any]:
         """List the files of the queue."""
@@ -142,9 +152,14 @@ class Sendmail(Server):
     def configuration(self, maps: str) -> str:
         """The deployed sendmail.cf with its maps somewhere else, and tuned if that is said."""
         deployed = (self.host.root / "etc/mail/deployed.cf").read_text()
+        # A map of aliases that names no function asks this one.
+        deployed = re.sub(r"(?m)^(O AliasFile=pgsql:)$", r"\1-F mail.lookup_aliases", deployed)
         maps, *tunings = maps.split(", ")
         for tuning in tunings:
-            pattern, tuned = TUNINGS[tuning]
+            if tuning == IN_LINES:
+                deployed = self.without_live_classes(deployed)
+                continue
+            pattern, tuned = {**TUNINGS, BY_ITSELF: ("(?=-F mail)", "-n ")}[tuning]
             deployed, found = re.subn(pattern, lambda _, text=tuned: text, deployed)
             if not found:
                 raise RuntimeError(f"sendmail.cf has no place for {tuning}")
@@ -153,23 +168,24 @@ class Sendmail(Server):
         if maps not in ("hash", "socket"):
             return re.sub(r"service=[\w-]+", f"service=bench-{maps}", deployed)
 
-        def members(found: re.Match[str]) -> str:
-            keys = self.host.sql(f"SELECT key FROM mail.{found['table']}", "sendmail")
-            return f"C{{{found['class']}}}{' '.join(keys.split())}"
-
         def elsewhere(found: re.Match[str]) -> str:
             mark = "-T<TMPF> " if "-T<TMPF>" in found["flags"] else ""
             place = f"{FOLDER}/{found['table']}" if maps == "hash" else f"-f local:{RUN}/socketmap"
             return f"{maps}{found['blank']}{mark}{place}"
 
-        # A map of aliases that names no function asks this one.
-        named = re.sub(r"(?m)^(O AliasFile=pgsql:)$", r"\1-F mail.lookup_aliases", deployed)
-        # Without our class, classes are read at start.
-        pattern = r"(?m)^A\{(?P<class>\w+)\}@pgsql:-F mail\.lookup_(?P<table>\w+)$"
-        named = re.sub(pattern, members, named)
         tables = "|".join(rows.MAPS)
         pattern = rf"\bpgsql(?P<blank>[: ])(?P<flags>.*)-F mail\.lookup_(?P<table>{tables})\b.*"
-        return re.sub(pattern, elsewhere, named)
+        return re.sub(pattern, elsewhere, self.without_live_classes(deployed))
+
+    def without_live_classes(self, cf: str) -> str:
+        """Put the members that the classes have now into lines, which are read at start."""
+
+        def members(found: re.Match[str]) -> str:
+            keys = self.host.sql(f"SELECT key FROM mail.{found['table']}", "sendmail")
+            return f"C{{{found['class']}}}{' '.join(keys.split())}"
+
+        pattern = r"(?m)^A\{(?P<class>\w+)\}@pgsql:-F mail\.lookup_(?P<table>\w+)$"
+        return re.sub(pattern, members, cf)
 
     def configure(self, maps: str) -> None:
         """Write sendmail.cf."""
