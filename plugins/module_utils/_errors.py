@@ -12,7 +12,15 @@ Imports neither Ansible nor psycopg2.
 
 from __future__ import annotations
 
-__all__ = ["PlanError", "SqlmailError", "StoreError", "connection_hint", "statement_hint"]
+__all__ = [
+    "OVERTAKEN",
+    "OvertakenError",
+    "PlanError",
+    "SqlmailError",
+    "StoreError",
+    "connection_hint",
+    "statement_hint",
+]
 
 
 class SqlmailError(Exception):
@@ -32,6 +40,13 @@ class StoreError(SqlmailError):
         super().__init__(message)
         self.sqlstate = sqlstate
 
+
+class OvertakenError(StoreError):
+    """Another client was faster; what was read is no longer what is."""
+
+
+# What the server says then: a key that is there already, a conflict, a deadlock.
+OVERTAKEN = ("23505", "40001", "40P01")
 
 # The names are those of roles/map_database/files/schema.
 _CONSTRAINTS = {
@@ -54,6 +69,8 @@ _STATES = {
     "22008": "there is no such time",
     "22021": "the text is not valid UTF-8 or contains a NUL byte",
     "23505": "another client inserted the same key in the meantime; run again",
+    "40001": "another client changed the same rows in the meantime; run again",
+    "40P01": "another client changed the same rows in the meantime; run again",
     "25006": "the server is read-only; is it a standby? Use the primary server",
     "3F000": "the schema mail is missing; apply it with role map_database",
     "42501": "the role lacks the right to do this; role map_database grants it",

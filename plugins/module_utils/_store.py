@@ -13,10 +13,13 @@ What is asked over it is in the file of its subject, such as _entries.py.
 from __future__ import annotations
 
 import contextlib
+import itertools
 import traceback
 import typing as t
 
 from ansible_collections.sqlmail.sendmail.plugins.module_utils._errors import (
+    OVERTAKEN,
+    OvertakenError,
     StoreError,
     connection_hint,
     statement_hint,
@@ -109,10 +112,34 @@ class Store:
             self._cursor.execute(statement, values)
         return self._cursor
 
-    def change(self, attempt: str, statement: t.Any, values: t.Mapping[str, t.Any]) -> t.Any:
+    def change(
+        self, attempt: str, statement: t.Any, values: t.Mapping[str, t.Any] | None = None
+    ) -> t.Any:
         """Run a statement that changes rows, as ask() does, and remember its text."""
         self.queries.append(statement.as_string(self._connection))
         return self.ask(attempt, statement, values)
+
+    def copy(self, attempt: str, statement: str, rows: t.Iterable[t.Sequence[t.Any]]) -> None:
+        """Send rows by COPY ... FROM STDIN, a piece at a time."""
+        with self.refusals(attempt):
+            self._cursor.copy_expert(statement, _Stream(rows))
+
+    @contextlib.contextmanager
+    def savepoint(self) -> t.Iterator[None]:
+        """Take back what is done inside if it is refused; the transaction goes on."""
+        self.ask("set a savepoint", "SAVEPOINT sqlmail")
+        try:
+            yield
+        except StoreError:
+            if not self._connection.closed:
+                self.ask("go back to a savepoint", "ROLLBACK TO SAVEPOINT sqlmail")
+            raise
+        self.ask("leave a savepoint", "RELEASE SAVEPOINT sqlmail")
+
+    def roll_back(self) -> None:
+        """Take everything back; check mode does so with what it tried."""
+        with self.refusals("take back what was tried"):
+            self._connection.rollback()
 
     def lock(self, attempt: str, name: str) -> None:
         """Wait until nobody else has the lock of this map; the transaction keeps it."""
@@ -155,6 +182,23 @@ class Store:
             raise StoreError(f"cannot {attempt}: {cause}", sqlstate="22021") from cause
 
 
+class _Stream:
+    """Rows in the text format of COPY, as a file that is read once."""
+
+    _ESCAPES = str.maketrans({"\\": "\\\\", "\t": "\\t", "\n": "\\n", "\r": "\\r"})
+
+    def __init__(self, rows: t.Iterable[t.Sequence[t.Any]]) -> None:
+        self._lines = map(self._line, rows)
+
+    def _line(self, row: t.Sequence[t.Any]) -> str:
+        fields = ("\\N" if field is None else str(field).translate(self._ESCAPES) for field in row)
+        return "\t".join(fields) + "\n"
+
+    def read(self, _size: int) -> str:
+        """Return the next thousand lines; psycopg2 takes more than it asks for."""
+        return "".join(itertools.islice(self._lines, 1000))
+
+
 def _refusal(attempt: str, cause: t.Any, script: str) -> StoreError:
     diag = cause.diag
     if diag.sqlstate is None:
@@ -167,11 +211,12 @@ def _refusal(attempt: str, cause: t.Any, script: str) -> StoreError:
     hint = diag.message_hint
     if not script:
         hint = statement_hint(diag.sqlstate, diag.constraint_name) or hint
-    return StoreError(f"{message}; {hint}" if hint else message, sqlstate=diag.sqlstate)
+    kind = OvertakenError if diag.sqlstate in OVERTAKEN else StoreError
+    return kind(f"{message}; {hint}" if hint else message, sqlstate=diag.sqlstate)
 
 
 @contextlib.contextmanager
-def open_store(params: t.Mapping[str, t.Any], *, read_only: bool) -> t.Iterator[Store]:
+def open_store(params: t.Mapping[str, t.Any], *, read_only: bool = False) -> t.Iterator[Store]:
     """Connect, and make what is done with the store one transaction."""
     if PSYCOPG2_IMPORT_ERROR is not None:
         raise StoreError(

@@ -29,8 +29,8 @@ attributes:
   check_mode:
     support: full
     details:
-      - The session is read-only. Key and value are checked by the constraints and guards of the
-        database, and the rights of the role are checked, in check mode too.
+      - The row is written and the transaction is taken back, so that the guards of the database
+        and the rights of the role have their say. If nothing has to change, nothing is written.
   diff_mode:
     support: full
   idempotent:
@@ -86,6 +86,7 @@ options:
     choices: [present, absent, seeded]
     default: present
 seealso:
+  - module: sqlmail.sendmail.map_entries
   - module: sqlmail.sendmail.map_schema
 """
 
@@ -162,7 +163,8 @@ queries:
   type: list
   elements: str
   sample:
-    - UPDATE "mail"."aliases" SET value = %(value)s WHERE key = %(key)s
+    - INSERT INTO "mail"."aliases" (key, value) SELECT staged.key, staged.value FROM pg_temp.staged
+      WHERE staged.map = %(map)s AND staged.kind = 'added' ORDER BY staged.number
 sqlstate:
   description:
     - SQLSTATE of the refusal, if the server gave one.
@@ -174,18 +176,22 @@ sqlstate:
 import typing as t
 
 from ansible.module_utils.basic import AnsibleModule
-from ansible_collections.sqlmail.sendmail.plugins.module_utils._entries import Entries
-from ansible_collections.sqlmail.sendmail.plugins.module_utils._errors import (
-    PlanError,
-    SqlmailError,
+from ansible_collections.sqlmail.sendmail.plugins.module_utils._bulk import (
+    Listed,
+    checked,
+    plan_map,
 )
+from ansible_collections.sqlmail.sendmail.plugins.module_utils._entries import (
+    Entries,
+    again,
+)
+from ansible_collections.sqlmail.sendmail.plugins.module_utils._errors import SqlmailError
 from ansible_collections.sqlmail.sendmail.plugins.module_utils._plan import (
-    CLASSES,
     MAPS,
     SECRETS,
     STATES,
+    Change,
     Entry,
-    plan_entry,
 )
 from ansible_collections.sqlmail.sendmail.plugins.module_utils._store import (
     STORE_OPTIONS,
@@ -201,30 +207,31 @@ def as_result(entry: Entry | None) -> dict[str, str | None] | None:
 def run(params: t.Mapping[str, t.Any], *, check_mode: bool) -> dict[str, t.Any]:
     """Read, plan, apply."""
     name, key, value, state = (params[option] for option in ("map", "key", "value", "state"))
-    seeded = state == "seeded"
-    secret = params.get("secret")
-    if (secret if name not in SECRETS else value) is not None:
-        wanted = "secret instead of value" if name in SECRETS else "value instead of secret"
-        raise PlanError(f"map {name!r} takes {wanted}")
-    if name in SECRETS:
-        value = secret
-    with open_store(params, read_only=check_mode) as store:
-        entries = Entries(store, name)
-        found = entries.read(key, value, seeds=seeded)
-        change = plan_entry(state, key, value, found, remark=name in CLASSES)
-        if change:
-            entries.require(change, plant=seeded)
-        if change and not check_mode:
-            entries.apply(change, plant=seeded)
-        shown = change.veiled() if name in SECRETS else change
-        return {
-            "changed": bool(change),
-            "database": store.database,
-            "diff": shown.as_diff(f"map {name} in database {store.database}"),
-            "entry": as_result(shown.after),
-            "previous": as_result(shown.before),
-            "queries": store.queries,
-        }
+    wanted = checked(Listed(0, name, key, value, state), params.get("secret"))
+
+    def call() -> dict[str, t.Any]:
+        with open_store(params) as store:
+            entries = Entries(store)
+            entries.lock([name])
+            found = entries.read(name, [wanted])
+            row = found.rows.get(found.folded[0])
+            work = plan_map(name, [wanted], found).work
+            change = work[0].change if work else Change(row, row)
+            if work:
+                entries.write(work)
+            if check_mode:
+                store.roll_back()
+            shown = change.veiled() if name in SECRETS else change
+            return {
+                "changed": bool(work),
+                "database": store.database,
+                "diff": shown.as_diff(f"map {name} in database {store.database}"),
+                "entry": as_result(shown.after),
+                "previous": as_result(shown.before),
+                "queries": store.queries,
+            }
+
+    return again(call)
 
 
 def main() -> None:

@@ -3,6 +3,8 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
 import threading
 import typing as t
 import venv
@@ -14,6 +16,7 @@ SECRET = "hush-" + "never-shown"
 # Calls that change something, of modules that write.
 WRITES = {
     "map_entry": {"map": "aliases", "key": "joe", "value": "ann"},
+    "map_entries": {"map": "aliases", "entries": [{"key": "joe", "value": "ann"}]},
 }
 write = pytest.mark.parametrize("module", WRITES)
 
@@ -70,6 +73,15 @@ def test_a_missing_driver(ansible: t.Any, module: str, tmp_path: Path) -> None:
     assert "python3-psycopg2" in play.told[0].result["msg"]
 
 
+def server_log() -> str:
+    """Return what the server wrote to its log."""
+    listed = subprocess.run(
+        ["pg_lsclusters", "--no-header"], check=True, capture_output=True, text=True
+    ).stdout
+    (log,) = [line.split()[6] for line in listed.splitlines() if os.environ["PGPORT"] in line]
+    return Path(log).read_text()
+
+
 class Watcher(threading.Thread):
     """Looks at the command lines of all processes until told to stop."""
 
@@ -109,6 +121,10 @@ def test_secrets_are_shown_nowhere(ansible: t.Any, check_mode: bool) -> None:
                 ansible.task("map_entry", **smart, secret="P:{{ hush }}"),
                 ansible.task("map_entry", **smart, secret='"U:us"\t"P:{{ hush }}"'),
                 ansible.task("map_entry", **{**smart, "map": "aliases"}, secret="{{ hush }}"),
+                ansible.task("map_entries", entries=[{**smart, "secret": "P:{{ hush }}"}]),
+                ansible.task(
+                    "map_entries", entries=[{**smart, "secret": '"U:us" "P:{{ hush }}-3"'}]
+                ),
                 ansible.task("map_entry", **smart, state="absent"),
                 ansible.task("map_entry", **smart, secret="x", login_password="{{ hush }}"),
             )
@@ -118,8 +134,9 @@ def test_secrets_are_shown_nowhere(ansible: t.Any, check_mode: bool) -> None:
     watcher.stopped.set()
     watcher.join()
     failed = [told.result["failed"] for told in play.told]
-    assert failed == [False, False, True, True, True, False, True]
+    assert failed == [False, False, True, True, True, True, False, False, True]
     assert SECRET not in play.output
     assert SECRET not in str([told.result for told in play.told])
+    assert SECRET not in server_log()
     assert watcher.looked > 10
     assert watcher.seen == set()

@@ -9,8 +9,9 @@ from __future__ import annotations
 import contextlib
 
 import pytest
+from ansible_collections.sqlmail.sendmail.plugins.module_utils._bulk import Rows
 from ansible_collections.sqlmail.sendmail.plugins.module_utils._errors import PlanError
-from ansible_collections.sqlmail.sendmail.plugins.module_utils._plan import Entry, Found
+from ansible_collections.sqlmail.sendmail.plugins.module_utils._plan import Entry
 from ansible_collections.sqlmail.sendmail.plugins.modules import map_entry
 
 
@@ -22,37 +23,39 @@ class MemoryStore:
     def __init__(self, rows=(), planted=()):
         self.rows = {key.lower(): Entry(key, value) for key, value in rows}
         self.planted = {key.lower() for key in planted}
+        self.before = (dict(self.rows), set(self.planted))
         self.queries = []
-        self.read_only = None
 
-    def read(self, key, _value, *, seeds):
-        key = key.lower()
-        return Found(self.rows.get(key), seeds and key in self.planted)
+    def lock(self, names):
+        assert names
 
-    def require(self, change, *, plant):
-        assert change
-        assert isinstance(plant, bool)
+    def read(self, _name, wanted):
+        self.before = (dict(self.rows), set(self.planted))
+        seeds = {key: [Entry(key, "planted")] for key in self.planted}
+        return Rows([one.key.lower() for one in wanted], dict(self.rows), seeds)
 
-    def apply(self, change, *, plant):
-        assert not self.read_only
-        if change.after is None:
-            del self.rows[change.before.key.lower()]
-        else:
-            self.rows[change.after.key.lower()] = change.after
-        if plant:
-            self.planted.add(change.after.key.lower())
+    def write(self, work):
+        for one in work:
+            if one.change.after is None:
+                del self.rows[one.folded]
+            else:
+                self.rows[one.folded] = one.change.after
+            if one.plant:
+                self.planted.add(one.folded)
+
+    def roll_back(self):
+        self.rows, self.planted = self.before
 
 
 @pytest.fixture
 def call(monkeypatch):
     def run(store, *, check_mode=False, **params):
         @contextlib.contextmanager
-        def opened(_params, *, read_only):
-            store.read_only = read_only
+        def opened(_params):
             yield store
 
         monkeypatch.setattr(map_entry, "open_store", opened)
-        monkeypatch.setattr(map_entry, "Entries", lambda store, _name: store)
+        monkeypatch.setattr(map_entry, "Entries", lambda store: store)
         params = {"map": "aliases", "value": None, "state": "present", **params}
         return map_entry.run(params, check_mode=check_mode)
 
