@@ -20,7 +20,7 @@ import typing as t
 from collections.abc import Callable
 from pathlib import Path
 
-from bench import hosts, lookups, messages, plot, profile, questions, report
+from bench import hosts, lookups, messages, modules, plot, profile, questions, report
 from bench.stage import Stage
 
 RESULTS = Path(__file__).parent / "results.json"
@@ -35,7 +35,10 @@ MEASURES: dict[str, Callable[[Stage], t.Any]] = {
     "commands": lambda on: questions.measure_commands(on.sendmail, on.turns),
     "connections": lambda on: questions.measure_connections(on.sendmail, on.postfix),
     "profile": lambda on: profile.measure(on.client, on.sendmail, on.postfix, on.work),
+    "modules": lambda on: modules.measure(on.work, on.turns),
 }
+# Measures that need no host.
+ALONE = {"modules"}
 
 
 def say(text: str) -> None:
@@ -60,6 +63,8 @@ def ours(stage: Stage) -> float:
 def take(name: str, stage: Stage) -> dict[str, t.Any]:
     """Run one measure; tell how much of the machine others used meanwhile."""
     say(f"{name} ...")
+    if name in ALONE:
+        return {"figures": MEASURES[name](stage), "turns": stage.turns, **circumstances()}
     begin, before = time.perf_counter(), busy() - ours(stage)
     figures = MEASURES[name](stage)
     elapsed = time.perf_counter() - begin
@@ -122,7 +127,9 @@ def run(chosen: argparse.Namespace, work: Path) -> None:
     """Bring the hosts up, measure, and write what was found."""
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     stage = Stage(work, chosen.turns)
-    if stage.is_ready() and "deployment" not in chosen.measures:
+    if set(chosen.measures) <= ALONE:
+        say("no host is needed")
+    elif stage.is_ready() and "deployment" not in chosen.measures:
         say("deploying to the hosts of the last run ...")
         stage.deploy_again()
     else:

@@ -215,6 +215,38 @@ TARGETS = [
         ),
         variants("rate_to_postfix", sendmail_with_files="sendmail hash"),
     ),
+    Target(
+        "modules",
+        "100,000 new entries by `map_entries`, over COPY and INSERT … SELECT",
+        3,
+        False,
+        lambda figures: figures["bulk_to_bare"],
+        lambda _: "",
+    ),
+    Target(
+        "modules",
+        "the same list again, without Ansible's own part, over reading the table",
+        2,
+        False,
+        lambda figures: figures["inside_to_read"],
+        lambda _: "",
+    ),
+    Target(
+        "modules",
+        "200 new entries by `map_entries`, over which 200 calls of a module take",
+        50,
+        True,
+        lambda figures: figures["loop_to_few"],
+        lambda _: "`postgresql_query`",
+    ),
+    Target(
+        "modules",
+        "MB of memory of the module for 100,000 entries",
+        300,
+        False,
+        lambda figures: figures["megabytes"],
+        lambda _: "",
+    ),
 ]
 
 
@@ -363,6 +395,23 @@ def profile(figures: Figures) -> str:
     return table("Server and maps|Share of its processor time", rows)
 
 
+MODULES = {
+    "bare": "100,000 rows by COPY and INSERT … SELECT, nothing else",
+    "bulk": "100,000 new entries by `map_entries`",
+    "again": "the same list again",
+    "inside": "of that, what the module does between its arguments and its answer",
+    "read": "reading the table",
+    "few": "200 new entries by `map_entries`",
+    "loop": "200 calls of `community.postgresql.postgresql_query`",
+}
+
+
+def modules(figures: Figures) -> str:
+    """Seconds of the modules, Ansible's own side left out."""
+    rows = [[what, number(figures["seconds"][name])] for name, what in MODULES.items()]
+    return table("What|:Seconds", rows)
+
+
 SECTIONS: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "deployment": ("Deployment", deployment),
     "lookups": ("Lookups in one process", lookups),
@@ -374,6 +423,7 @@ SECTIONS: dict[str, tuple[str, Callable[[Figures], str]]] = {
     "commands": ("Commands of a session", commands),
     "connections": ("Connections", connections),
     "profile": ("Where the time goes", profile),
+    "modules": ("Many entries by a module", modules),
 }
 
 
