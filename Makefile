@@ -112,6 +112,11 @@ module-test: ## Call the modules by Ansible, in a throw-away PostgreSQL cluster;
 	$(call heading,module tests)
 	@pg_virtualenv -t pytest --quiet tests/modules $(ARGS)
 
+.PHONY: core-versions
+core-versions: ## Sanity, units and module tests on ansible-core 2.16 and newer; takes long.
+	$(call heading,versions of ansible-core)
+	@scripts/core-versions $(VERSIONS)
+
 .PHONY: galaxy
 galaxy: ## Build the collection, install it elsewhere, read its playbook.
 	$(call heading,ansible-galaxy)

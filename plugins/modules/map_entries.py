@@ -18,7 +18,7 @@ description:
     it or nothing. The rows count at the next lookup of sendmail; no daemon is restarted.
   - With O(state=exact) the list is all that there is. What it does not name is deleted.
   - Keys are compared as sendmail's lookups compare them, and a row that has the key in another
-    spelling keeps its spelling, as in M(sqlmail.sendmail.map_entry#module).
+    spelling keeps its spelling, as in M(sqlmail.sendmail.map_entry).
   - Calls of this module that write to the same map wait for each other. If another client changes
     a row between reading and writing, nothing is overwritten. The module starts over once, says so
     in a warning, and gives up with nothing changed if it happens again; the return values show the
