@@ -135,14 +135,16 @@ def plain_entries(
     if state not in ("present", "exact"):
         return None
     result: dict[str, dict[str, str | None]] = {name: {}} if name else {}
+    own = result[name] if name else {}
     for entry in entries:
-        if entry.get("state") or entry.get("secret") is not None:
+        given = entry.get
+        if given("state") or given("secret") is not None:
             return None
-        result.setdefault(entry.get("map") or name or "", {})[entry["key"]] = entry.get("value")
-    # The same key twice may be a contradiction; no map is an error.
-    if "" in result or sum(map(len, result.values())) != len(entries):
-        return None
-    return result
+        other = given("map")
+        values = result.setdefault(other, {}) if other else own
+        values[entry["key"]] = given("value")
+    # The same key twice may be a contradiction, and an entry without a map is an error.
+    return result if sum(map(len, result.values())) == len(entries) else None
 
 
 def checked(listed: Listed, secret: str | None) -> Listed:

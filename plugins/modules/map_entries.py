@@ -23,8 +23,7 @@ description:
     a row between reading and writing, nothing is overwritten. The module starts over once, says so
     in a warning, and gives up with nothing changed if it happens again; the return values show the
     rows as they were found last.
-  - 100,000 entries take seconds. A list that is this long belongs into a variable of its own, as
-    Ansible shows the arguments of a task with C(-vvv).
+  - 100,000 entries take seconds, most of them for what Ansible does with the arguments of a task.
 extends_documentation_fragment:
   - sqlmail.sendmail._attributes
   - sqlmail.sendmail._connection
