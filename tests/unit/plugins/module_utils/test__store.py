@@ -99,3 +99,18 @@ def test_the_options_are_documented_as_they_are():
 
 def test_the_password_is_never_logged():
     assert STORE_OPTIONS["login_password"]["no_log"] is True
+
+
+def test_rows_become_the_text_of_copy():
+    rows = [(1, "a\tb", None), (2, "\\joe", "x\r\ny\\N"), (3, "", False)]
+    stream = _store._Stream(rows)
+    expected = "1\ta\\tb\t\\N\n2\t\\\\joe\tx\\r\\ny\\\\N\n3\t\tFalse\n"
+    assert stream.read(8192) == expected
+    assert stream.read(8192) == ""
+
+
+def test_many_rows_come_in_pieces():
+    stream = _store._Stream((number,) for number in range(2500))
+    pieces = list(iter(lambda: stream.read(8192), ""))
+    assert len(pieces) == 3
+    assert "".join(pieces).split() == [str(number) for number in range(2500)]
