@@ -28,7 +28,9 @@ __all__ = [
     "Found",
     "Recorded",
     "SchemaChange",
+    "Scope",
     "Step",
+    "is_secret",
     "numbered",
     "plan_entry",
     "plan_schema",
@@ -71,6 +73,35 @@ class Entry(t.NamedTuple):
 
     def as_line(self) -> str:
         return f"{self.key}\t{self.value}\n" if self.value is not None else f"{self.key}\n"
+
+
+def is_secret(name: str, key: str) -> bool:
+    """Tell whether the value of a row is shown to nobody.
+
+    A login belongs into authinfo; access may have it from an ordinary sendmail.
+    """
+    return name in SECRETS or (name == "access" and key.lower().startswith("authinfo:"))
+
+
+class Scope(t.NamedTuple):
+    """Which rows of a map are meant; None means any."""
+
+    key: str | None = None
+    pattern: str | None = None
+    domain: str | None = None
+
+    @property
+    def like(self) -> str | None:
+        """The pattern of a shell as one of LIKE: * is any text, ? any character."""
+        if self.pattern is None:
+            return None
+        literal = re.sub(r"([%_\\])", r"\\\1", self.pattern)
+        return literal.replace("*", "%").replace("?", "_")
+
+    @property
+    def folded_domain(self) -> str | None:
+        """The domain as it is compared; a dot or @ before it is not part of it."""
+        return None if self.domain is None else self.domain.lower().lstrip("@.")
 
 
 class Found(t.NamedTuple):

@@ -18,7 +18,9 @@ from ansible_collections.sqlmail.sendmail.plugins.module_utils._plan import (
     Entry,
     Found,
     Recorded,
+    Scope,
     Step,
+    is_secret,
     numbered,
     plan_entry,
     plan_schema,
@@ -193,3 +195,24 @@ def test_the_plan_imports_neither_ansible_nor_psycopg2():
     )
     directory = Path(_plan.__file__).parent
     subprocess.run([sys.executable, "-I", "-c", code, directory], check=True)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "like"),
+    [("*@a.b", "%@a.b"), ("?x", "_x"), ("50%_\\", "50\\%\\_\\\\"), (None, None)],
+)
+def test_a_pattern_of_a_shell_is_one_of_sql(pattern, like):
+    assert Scope(pattern=pattern).like == like
+
+
+def test_a_domain_is_compared_without_what_comes_before_it():
+    assert [Scope(domain=one).folded_domain for one in ("A.b", "@a.B", ".a.b", None)] == [
+        *["a.b"] * 3,
+        None,
+    ]
+
+
+def test_what_is_secret():
+    assert is_secret("authinfo", "x")
+    assert is_secret("access", "AUTHINFO:x")
+    assert not is_secret("access", "To:x")
