@@ -14,6 +14,7 @@ from __future__ import annotations
 
 __all__ = [
     "OVERTAKEN",
+    "AskError",
     "OvertakenError",
     "PlanError",
     "SqlmailError",
@@ -31,6 +32,10 @@ class SqlmailError(Exception):
 
 class PlanError(SqlmailError):
     """What is wanted cannot be reached from what is."""
+
+
+class AskError(SqlmailError):
+    """sendmail could not be asked, or did not answer."""
 
 
 class StoreError(SqlmailError):
