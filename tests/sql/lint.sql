@@ -45,6 +45,9 @@ SELECT severity, rule, map, key, problem, advice FROM mail.lint;
 ROLLBACK;
 BEGIN;
 INSERT INTO mailertable VALUES ('forgotten.example', 'esmtp:[192.0.2.1]'), ('.forgotten2.example', 'esmtp:[192.0.2.1]'), ('sub.partner.example', 'esmtp:[192.0.2.1]');
+-- Taken for some recipients only is taken.
+INSERT INTO mailertable VALUES ('some.example', 'esmtp:[192.0.2.1]'), ('.some.example', 'esmtp:[192.0.2.1]'), ('other.example', 'esmtp:[192.0.2.1]');
+INSERT INTO access VALUES ('To:some.example', 'ERROR:5.1.1:550 User unknown'), ('To:joe@some.example', 'RELAY'), ('To:joe@other.example', 'REJECT'), ('To:joe@', 'RELAY');
 SELECT severity, rule, map, key, problem, advice FROM mail.lint;
 ROLLBACK;
 BEGIN;
