@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import contextlib
 import itertools
+import re
 import traceback
 import typing as t
 
@@ -24,9 +25,11 @@ from ansible_collections.sqlmail.sendmail.plugins.module_utils._errors import (
     connection_hint,
     statement_hint,
 )
+from ansible_collections.sqlmail.sendmail.plugins.module_utils._window import RefusalError, Rows
 
 try:
     import psycopg2
+    import psycopg2.extensions
     from psycopg2 import sql
 
     PSYCOPG2_IMPORT_ERROR = None
@@ -140,6 +143,45 @@ class Store:
         """Take everything back; check mode does so with what it tried."""
         with self.refusals("take back what was tried"):
             self._connection.rollback()
+
+    @property
+    def version(self) -> str:
+        """Version of the server, as it calls itself."""
+        return self._connection.get_parameter_status("server_version")
+
+    def peek(self, query: str, values: t.Sequence[str | None]) -> Rows:
+        """Ask a query of a client of the protocol, with $1 and so on for the values.
+
+        What it does to rows is taken back; one that is refused leaves the transaction
+        as it was.
+        """
+        parts = re.split(r'("[^"]*"|\$[0-9]+)', query.replace("%", "%%"))
+        text = "".join(f"%(p{part[1:]})s" if part[:1] == "$" else part for part in parts)
+        with self._connection.cursor() as cursor:
+            # Values are what the server sent.
+            kinds = tuple(psycopg2.extensions.string_types)
+            psycopg2.extensions.register_type(
+                psycopg2.extensions.new_type(kinds, "AS_SENT", lambda value, _cursor: value), cursor
+            )
+            try:
+                # As long as the role of the lookups has; it ends with the savepoint.
+                cursor.execute("SAVEPOINT peek; SET LOCAL statement_timeout = '5s'")
+                try:
+                    cursor.execute(
+                        text, {f"p{number}": value for number, value in enumerate(values, 1)}
+                    )
+                    columns = [(one.name, one.type_code) for one in cursor.description or ()]
+                    return Rows(columns, cursor.fetchall() if columns else [])
+                finally:
+                    cursor.execute("ROLLBACK TO SAVEPOINT peek; RELEASE SAVEPOINT peek")
+            except psycopg2.Error as cause:
+                # Without a SQLSTATE the connection is gone.
+                raise RefusalError(
+                    cause.diag.sqlstate or "08006", cause.diag.message_primary or "connection lost"
+                ) from cause
+            except ValueError as cause:
+                # psycopg2 itself refuses a NUL byte.
+                raise RefusalError("22021", str(cause)) from cause
 
     def lock(self, attempt: str, name: str) -> None:
         """Wait until nobody else has the lock of this map; the transaction keeps it."""
