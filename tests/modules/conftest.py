@@ -342,3 +342,31 @@ class Ansible:
 def ansible(tmp_path: Path) -> Ansible:
     """Ansible, with the checkout as its collection."""
     return Ansible(tmp_path)
+
+
+@pytest.fixture(scope="module")
+def module_database(template: str) -> Database:
+    """The database with the schema, for all tests of a file."""
+    database = Database()
+    database.create(template)
+    return database
+
+
+@pytest.fixture(scope="session")
+def makemap() -> Path:
+    """sendmail's own makemap."""
+    place = TOP / ".cache/module-test"
+    subprocess.run([TOP / "tests/modules/makemap", place], check=True)
+    return place / "makemap"
+
+
+@pytest.fixture
+def examples(tmp_path: Path) -> t.Callable[[str], list[dict[str, t.Any]]]:
+    """Gives the examples of a module that reads or writes /etc, for another /etc."""
+
+    def found(name: str) -> list[dict[str, t.Any]]:
+        document = (TOP / f"plugins/modules/{name}.py").read_text()
+        text = document.split('EXAMPLES = r"""')[1].split('"""')[0]
+        return yaml.safe_load(text.replace("/etc/", f"{tmp_path}/etc/"))
+
+    return found
