@@ -575,7 +575,7 @@ def main() -> int:
     for report in Path(reports).iterdir():
         report.unlink()
     sql(f"CREATE ROLE {READER} LOGIN PASSWORD '{READER}'", "postgres")
-    for role in ("owner", "writer", "reader", "submitter"):
+    for role in ("owner", "writer", "reader", "submitter", "authenticator"):
         sql(f"CREATE ROLE sqlmail_{role} NOLOGIN", "postgres")
     sql(f"GRANT sqlmail_reader TO {READER}", "postgres")
     sql("CREATE DATABASE soak TEMPLATE template0 ENCODING UTF8 OWNER sqlmail_owner", "postgres")

@@ -24,7 +24,13 @@ import yaml
 
 TOP = Path(__file__).resolve().parents[2]
 SCHEMA = TOP / "roles/map_database/files/schema"
-GROUPS = ("sqlmail_owner", "sqlmail_writer", "sqlmail_reader", "sqlmail_submitter")
+GROUPS = (
+    "sqlmail_owner",
+    "sqlmail_writer",
+    "sqlmail_reader",
+    "sqlmail_submitter",
+    "sqlmail_authenticator",
+)
 # Who logs in, and the rights that come with it.
 LOGINS = {
     "postgres": "SUPERUSER",

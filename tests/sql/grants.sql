@@ -4,7 +4,7 @@ SELECT
     has_table_privilege('sqlmail_reader', oid, 'SELECT') AS t,
     has_table_privilege('sqlmail_reader', oid, 'INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER') AS f
 FROM pg_class
-WHERE relnamespace = 'mail'::regnamespace AND relkind = 'r' AND relname NOT IN ('seeds', 'authinfo', 'mailers', 'access_tags', 'mailboxes', 'changes', 'changed_rows')
+WHERE relnamespace = 'mail'::regnamespace AND relkind = 'r' AND relname NOT IN ('seeds', 'authinfo', 'mailers', 'access_tags', 'mailboxes', 'changes', 'changed_rows', 'sasl_users', 'sasl_decoy')
 ORDER BY relname COLLATE "C";
 SELECT has_table_privilege('sqlmail_reader', 'mail.authinfo', 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER') AS f;
 SELECT has_table_privilege('sqlmail_reader', 'mail.seeds', 'SELECT') AS f;
@@ -12,7 +12,7 @@ SELECT has_table_privilege('sqlmail_reader', 'mail.seeds', 'SELECT') AS f;
 SELECT relname AS nothing
 FROM pg_class
 WHERE relnamespace = 'mail'::regnamespace
-    AND (relkind = 'v' OR relname IN ('mailers', 'access_tags', 'mailboxes', 'changes', 'changed_rows'))
+    AND (relkind = 'v' OR relname IN ('mailers', 'access_tags', 'mailboxes', 'changes', 'changed_rows', 'sasl_users', 'sasl_decoy'))
     AND has_table_privilege('sqlmail_reader', oid, 'SELECT, INSERT, UPDATE, DELETE, TRUNCATE, REFERENCES, TRIGGER');
 -- It asks the functions of lookups, and no others.
 SELECT proname AS nothing

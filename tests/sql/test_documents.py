@@ -20,7 +20,7 @@ BLOCKS = re.findall(r"```text\n(.*?)```", (TOP / "docs" / "schema.md").read_text
 def database() -> Iterator[str]:
     """A database with the whole schema, and what a deployment plants."""
     name = f"sqlmail_documents_{os.getpid()}"
-    for role in ("owner", "writer", "reader", "submitter"):
+    for role in ("owner", "writer", "reader", "submitter", "authenticator"):
         create = f"CREATE ROLE sqlmail_{role} NOLOGIN"
         psql("postgres", f"SELECT '{create}' WHERE to_regrole('sqlmail_{role}') IS NULL \\gexec")
     options = ["--template=template0", "--encoding=UTF8", "--locale=C"]

@@ -37,7 +37,8 @@ def asked() -> dict[str, str]:
     }
     assert "define(`ALIAS_FILE', `pgsql:')" in mc
     result |= dict.fromkeys(re.findall(r'PGSQLMAP_ALIASES\t"mail\.(\w+)"', code), "`ALIAS_FILE`")
-    for name, function in re.findall(r"^K(\w+) pgsql .*-F mail\.(\w+)", mc, re.M):
+    # -K: the verifiers of users are no map of entries.
+    for name, function in re.findall(r"^K(\w+) pgsql (?!.* -K).*-F mail\.(\w+)", mc, re.M):
         result[function] = f"map `{name}`"
     for name, function in re.findall(r"^A\{(\w+)\}@pgsql:-F mail\.(\w+)", mc, re.M):
         result[function] = f"class `{name}`"

@@ -62,26 +62,47 @@ CREATE FUNCTION mail.watched_tables()
     -- A function with a setting is not inlined; PostgreSQL 15 fails to plan this one then.
     SET search_path = pg_catalog, pg_temp
 BEGIN ATOMIC
-    SELECT
-        relation.relname::text,
-        convert_from(split_part(encode(watch.tgargs, 'escape'), '\000', 1)::bytea, 'UTF8'),
-        (
-            SELECT array_agg(attribute.attname::text ORDER BY attribute.attnum)
-            FROM pg_attribute AS attribute
-            WHERE attribute.attrelid = relation.oid
-                AND attribute.attnum > 0
-                AND attribute.attgenerated = ''
-                AND NOT attribute.attisdropped
-        )
-    FROM pg_trigger AS watch
-    JOIN pg_class AS relation ON relation.oid = watch.tgrelid
-    WHERE relation.relnamespace = 'mail'::regnamespace
-        AND watch.tgname = 'history_of_inserts'
-        AND has_table_privilege(relation.oid, 'SELECT')
-    ORDER BY relation.relname COLLATE "C";
+    SELECT known.map, known.arguments[1], known.columns
+    FROM (
+        SELECT
+            relation.relname::text AS map,
+            relation.oid,
+            watch.arguments,
+            (
+                SELECT array_agg(attribute.attname::text ORDER BY attribute.attnum)
+                FROM pg_attribute AS attribute
+                WHERE attribute.attrelid = relation.oid
+                    AND attribute.attnum > 0
+                    AND attribute.attgenerated = ''
+                    AND NOT attribute.attisdropped
+                    AND attribute.attname <> ALL (watch.arguments[2]::text[])
+            ) AS columns
+        FROM (
+            SELECT
+                watching.tgrelid,
+                string_to_array(
+                    convert_from(
+                        decode(replace(encode(watching.tgargs, 'escape'), '\000', '\001'), 'escape'),
+                        'UTF8'
+                    ),
+                    E'\x01'
+                ) AS arguments
+            FROM pg_trigger AS watching
+            WHERE watching.tgname = 'history_of_inserts'
+        ) AS watch
+        JOIN pg_class AS relation ON relation.oid = watch.tgrelid
+        WHERE relation.relnamespace = 'mail'::regnamespace
+    ) AS known
+    WHERE NOT EXISTS (
+        SELECT
+        FROM unnest(known.columns) AS name
+        WHERE NOT has_column_privilege(known.oid, name, 'SELECT')
+    )
+    ORDER BY known.map COLLATE "C";
 END;
 COMMENT ON FUNCTION mail.watched_tables() IS
-    'Tables that have a history and that the asking role may read; their key and their columns.';
+    'Tables that have a history and that the asking role may read; their key and the columns that'
+    ' history keeps.';
 
 CREATE FUNCTION mail.record_change()
     RETURNS trigger
@@ -178,17 +199,22 @@ CREATE CONSTRAINT TRIGGER change_is_finished
     WHEN (NOT new.finished)
     EXECUTE FUNCTION mail.finish_change();
 
-CREATE PROCEDURE mail.watch(map text, key_column text DEFAULT 'key')
+CREATE PROCEDURE mail.watch(
+    map text,
+    key_column text DEFAULT 'key',
+    secrets text[] DEFAULT '{}'
+)
     LANGUAGE plpgsql
 AS $body$
 DECLARE
-    computed text[];
+    left_out text[];
     event text[];
 BEGIN
-    SELECT coalesce(array_agg(attribute.attname::text), '{}') INTO computed
+    SELECT coalesce(array_agg(attribute.attname::text ORDER BY attribute.attnum), '{}')
+    INTO left_out
     FROM pg_attribute AS attribute
     WHERE attribute.attrelid = format('mail.%I', map)::regclass
-        AND attribute.attgenerated <> '';
+        AND (attribute.attgenerated <> '' OR attribute.attname = ANY (secrets));
     FOREACH event SLICE 1 IN ARRAY ARRAY[
         ['AFTER INSERT', 'history_of_inserts', 'REFERENCING NEW TABLE AS new_rows'],
         ['AFTER DELETE', 'history_of_deletes', 'REFERENCING OLD TABLE AS old_rows'],
@@ -200,13 +226,14 @@ BEGIN
         EXECUTE format(
             'CREATE OR REPLACE TRIGGER %I %s ON mail.%I %s'
             ' FOR EACH STATEMENT EXECUTE FUNCTION mail.record_change(%L, %L)',
-            event[2], event[1], map, event[3], key_column, computed
+            event[2], event[1], map, event[3], key_column, left_out
         );
     END LOOP;
 END
 $body$;
-COMMENT ON PROCEDURE mail.watch(text, text) IS
-    'Gives a table a history; call it again when a generated column is added.';
+COMMENT ON PROCEDURE mail.watch(text, text, text[]) IS
+    'Gives a table a history, without the columns that are secret; call it again when a generated'
+    ' column is added.';
 
 DO $step$
 DECLARE
