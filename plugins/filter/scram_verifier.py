@@ -29,7 +29,7 @@ positional: _input
 options:
   _input:
     description:
-      - The password; printable ASCII characters only.
+      - The password. It may have no control characters.
     type: str
     required: true
   current:

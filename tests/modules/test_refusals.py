@@ -17,6 +17,7 @@ SECRET = "hush-" + "never-shown"
 WRITES = {
     "map_entry": {"map": "aliases", "key": "joe", "value": "ann"},
     "map_entries": {"map": "aliases", "entries": [{"key": "joe", "value": "ann"}]},
+    "sasl_sql_user": {"name": "joe", "realm": "a.example", "password": "secret of joe"},
 }
 write = pytest.mark.parametrize("module", WRITES)
 

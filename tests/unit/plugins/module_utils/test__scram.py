@@ -11,6 +11,7 @@ import base64
 import pytest
 from ansible_collections.sqlmail.sendmail.plugins.module_utils._scram import (
     make_verifier,
+    prepare,
     verifies,
 )
 
@@ -50,7 +51,28 @@ def test_anything_else_does_not_verify(verifier):
     assert not verifies("x", verifier)
 
 
-@pytest.mark.parametrize("password", ["p\u00e4ss", "a\nb", "a\0b"])
-def test_a_password_that_saslprep_could_change_is_refused(password):
-    with pytest.raises(ValueError, match="printable ASCII"):
+# The examples of RFC 4013, section 3, and what clients do with a password.
+@pytest.mark.parametrize(
+    ("password", "prepared"),
+    [
+        pytest.param("I\u00adX", "IX", id="a soft hyphen is nothing"),
+        pytest.param("user", "user", id="ASCII stays"),
+        pytest.param("USER", "USER", id="case stays"),
+        pytest.param("\u00aa", "a", id="a letter in another form"),
+        pytest.param("\u2168", "IX", id="a number in another form"),
+        pytest.param("cafe\u0301", "caf\u00e9", id="two characters are one letter"),
+        pytest.param("a\u00a0b", "a b", id="a blank is a blank"),
+        pytest.param("\u05d0\u05d1", "\u05d0\u05d1", id="right to left"),
+    ],
+)
+def test_a_password_is_prepared(password, prepared):
+    assert prepare(password) == prepared
+    assert verifies(prepared, make_verifier(password))
+
+
+@pytest.mark.parametrize(
+    "password", ["a\nb", "a\0b", "\u0007", "\u0627\u0031", "\ue000", "", "\u00ad"]
+)
+def test_a_password_that_saslprep_prohibits_is_refused(password):
+    with pytest.raises(ValueError, match="the password"):
         make_verifier(password)
