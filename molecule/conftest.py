@@ -29,9 +29,9 @@ def database(groups: dict[str, list[Machine]]) -> Machine:
 
 
 @pytest.fixture(scope="session")
-def demo(mta: Machine) -> tuple[str, str]:
-    """Somebody with a mailbox: name and password, made for this run."""
-    return mta.account("demo")
+def demo(mta: Machine, database: Machine) -> tuple[str, str]:
+    """Somebody with a mailbox who may log in: name and password, made for this run."""
+    return "demo", database.person(f"demo@{mta.fqdn}")
 
 
 @pytest.fixture

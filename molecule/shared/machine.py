@@ -18,7 +18,7 @@ from collections.abc import Iterator
 from email.message import Message
 from pathlib import Path
 
-from shared.smtp import Reply, Smtp
+from shared.smtp import Reply, Smtp, verifier
 from shared.waiting import wait_until
 
 # Runs on the host: joins its own input and output to a port, so that a test can
@@ -331,6 +331,16 @@ class Machine:
         password = secrets.token_urlsafe(18)
         self.run("chpasswd", text=f"{user}:{password}\n")
         return user, password
+
+    def person(self, login: str, password: str = "", *, iterations: int = 4096) -> str:
+        """Let somebody log in, by a row of the database; return the password."""
+        password = password or secrets.token_urlsafe(18)
+        self.sql(
+            f"BEGIN;\nDELETE FROM sasl_users WHERE lookup_key = mail.fold_login('{login}');\n"
+            f"INSERT INTO sasl_users (login, verifier)"
+            f" VALUES ('{login}', '{verifier(password, iterations)}');\nCOMMIT;\n"
+        )
+        return password
 
     @contextlib.contextmanager
     def kept(self, table: str) -> Iterator[None]:

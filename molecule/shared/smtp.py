@@ -3,12 +3,63 @@
 
 from __future__ import annotations
 
+import base64
 import contextlib
+import hashlib
+import hmac
+import secrets
 import smtplib
 import socket
 import ssl
 import typing as t
 from collections.abc import Callable
+
+
+def keys(password: bytes, salt: bytes, iterations: int) -> tuple[bytes, bytes]:
+    """Return the ClientKey and the ServerKey of RFC 5802, for SCRAM-SHA-256."""
+    salted = hashlib.pbkdf2_hmac("sha256", password, salt, iterations)
+    client, server = (
+        hmac.digest(salted, name, "sha256") for name in (b"Client Key", b"Server Key")
+    )
+    return client, server
+
+
+def verifier(password: str, iterations: int = 4096) -> str:
+    """Return what a server stores of a password, in the form of PostgreSQL."""
+    salt = secrets.token_bytes(16)
+    client, server = keys(password.encode(), salt, iterations)
+    parts = (salt, hashlib.sha256(client).digest(), server)
+    salt64, stored64, server64 = (base64.b64encode(part).decode() for part in parts)
+    return f"SCRAM-SHA-256${iterations}:{salt64}${stored64}:{server64}"
+
+
+class Scram:
+    """A client of SCRAM-SHA-256 (RFC 5802, RFC 7677), in the form that smtplib wants."""
+
+    def __init__(self, user: str, password: str) -> None:
+        """Begin; the password must be ASCII."""
+        self.password = password.encode()
+        self.bare = f"n={user.replace('=', '=3D').replace(',', '=2C')},r={secrets.token_hex(12)}"
+        self.server_first = ""
+        self.signature = b""
+
+    def __call__(self, challenge: bytes | None = None) -> str:
+        """Answer a challenge; the server's own proof must be right."""
+        if challenge is None:
+            return f"n,,{self.bare}"
+        if self.signature:
+            assert base64.b64decode(challenge[2:]) == self.signature
+            return ""
+        self.server_first = challenge.decode()
+        nonce, salt, iterations = (part[2:] for part in self.server_first.split(","))
+        client, server = keys(self.password, base64.b64decode(salt), int(iterations))
+        final = f"c=biws,r={nonce}"
+        message = f"{self.bare},{self.server_first},{final}".encode()
+        self.signature = hmac.digest(server, message, "sha256")
+        stored = hashlib.sha256(client).digest()
+        mask = hmac.digest(stored, message, "sha256")
+        proof = bytes(one ^ other for one, other in zip(client, mask, strict=True))
+        return f"{final},p={base64.b64encode(proof).decode()}"
 
 
 class Reply(t.NamedTuple):
@@ -120,11 +171,20 @@ class Smtp(smtplib.SMTP):
         return self
 
     def authenticate(self, mechanism: str, user: str, password: str) -> Reply:
-        """Log in by PLAIN or LOGIN."""
+        """Log in by PLAIN, LOGIN or SCRAM-SHA-256."""
         self.user, self.password = user, password
+        client = (
+            Scram(user, password)
+            if mechanism == "SCRAM-SHA-256"
+            else getattr(self, f"auth_{mechanism.lower()}")
+        )
         with contextlib.suppress(smtplib.SMTPAuthenticationError):
-            self.auth(mechanism, getattr(self, f"auth_{mechanism.lower()}"))
+            self.auth(mechanism, client)
         return self.heard[-1]
+
+    def plain(self, message: bytes) -> Reply:
+        """Log in by PLAIN with this message, byte for byte."""
+        return self.say("AUTH PLAIN " + base64.b64encode(message).decode())
 
     def quit(self) -> t.Any:
         """Take leave; a server that has hung up already is no failure."""

@@ -119,3 +119,52 @@ def test_only_the_daemons_user_may_use_it(mta: Machine, user: str, answer: str) 
 def test_each_host_listens_only_where_it_should(mta: Machine, database: Machine) -> None:
     assert mta.listens() == {25, 465, 587}
     assert database.listens() == {5432}
+
+
+# Other back ends than the database (A58) -----------------------------------
+
+
+def log_in(mta: Machine, user: str, password: str, mechanism: str = "PLAIN") -> int:
+    with mta.smtp(587, tls=True) as session:
+        assert sorted(session.extensions()["auth"].split()) == ["LOGIN", "PLAIN"]
+        return session.authenticate(mechanism, user, password).code
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_a_system_account_logs_in_by_saslauthd(mta: Machine, mechanism: str) -> None:
+    user, old = mta.account("clerk")
+    assert log_in(mta, user, old, mechanism) == 235
+    assert log_in(mta, user, old + "x", mechanism) == 535
+    # Nothing keeps a password that was right: saslauthd -c would.
+    _user, new = mta.account("clerk")
+    assert log_in(mta, user, old, mechanism) == 535
+    assert log_in(mta, user, new, mechanism) == 235
+
+
+def test_system_accounts_without_a_person_do_not_log_in(mta: Machine) -> None:
+    mta.run("chpasswd", text="root:of-root-itself\n")
+    try:
+        assert log_in(mta, "root", "of-root-itself") == 535
+        assert log_in(mta, "nobody", "") != 235
+    finally:
+        mta.run("passwd", "--lock", "root")
+
+
+@pytest.mark.parametrize("mechanism", ["PLAIN", "LOGIN"])
+def test_a_user_of_the_sasldb_logs_in(mta: Machine, mechanism: str) -> None:
+    assert log_in(mta, "printer", "of-the-printer", mechanism) == 235
+    assert log_in(mta, f"printer@{mta.fqdn}", "of-the-printer", mechanism) == 235
+    assert log_in(mta, "printer@elsewhere.example", "of-the-printer", mechanism) == 535
+    assert log_in(mta, "printer", "of-the-printer ", mechanism) == 535
+    assert mta.run("stat", "--format=%a %G", "/etc/sasldb2").split() == ["640", "sasl"]
+
+
+def test_rows_are_not_asked(mta: Machine, database: Machine) -> None:
+    password = database.person(f"row@{mta.fqdn}")
+    assert log_in(mta, "row", password) == 535
+    database.sql("ALTER ROLE authenticator NOLOGIN;", role="postgres", user="postgres")
+    try:
+        assert log_in(mta, "row", password) == 535
+        assert log_in(mta, "printer", "of-the-printer") == 235
+    finally:
+        database.sql("ALTER ROLE authenticator LOGIN;", role="postgres", user="postgres")

@@ -117,3 +117,17 @@ def test_mail_waits_while_the_database_is_away_and_flows_when_it_is_back(
 def test_each_host_listens_only_where_it_should(mta: Machine, database: Machine) -> None:
     assert mta.listens() == {25, 465, 587}
     assert database.listens() == {5432}
+
+
+def test_verifiers_come_by_a_role_and_a_certificate_of_their_own(
+    mta: Machine, database: Machine
+) -> None:
+    password = database.person(f"far@{mta.fqdn}")
+    for mechanism in ("SCRAM-SHA-256", "PLAIN", "LOGIN"):
+        with mta.smtp(587, tls=True) as session:
+            session.extensions()
+            assert session.authenticate(mechanism, "far", "wrong").code == 535
+            assert session.authenticate(mechanism, "far", password).code == 235
+            (comer,) = database.comers("authenticator")
+            assert "CN=authenticator" in comer
+    mta.run("test", "!", "-e", "/etc/mail/pgpass")
