@@ -36,7 +36,7 @@ def test_four_times(database: t.Any, ansible: t.Any, tmp_path: Path) -> None:
     dest = tmp_path / "aliases"
     dest.write_text("# of the operator\nold: x\n")
     dest.chmod(0o640)
-    _check, run, *_ = four_times(ansible, dest, map="aliases", backup=True)
+    _check, run, *_repeats = four_times(ansible, dest, map="aliases", backup=True)
     assert dest.read_text() == (
         HEAD.format("aliases") + '"john doe": \\john\nSales: alice, bob@example.net\nroot: alice\n'
     )

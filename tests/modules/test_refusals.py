@@ -17,6 +17,7 @@ SECRET = "hush-" + "never-shown"
 WRITES = {
     "map_entry": {"map": "aliases", "key": "joe", "value": "ann"},
     "map_entries": {"map": "aliases", "entries": [{"key": "joe", "value": "ann"}]},
+    "relay_domain": {"domain": "partner.example", "hosts": ["192.0.2.9"]},
     "sasl_sql_user": {"name": "joe", "realm": "a.example", "password": "secret of joe"},
 }
 write = pytest.mark.parametrize("module", WRITES)

@@ -133,7 +133,7 @@ def test_no_bytes_are_an_error(database: t.Any, tmp_path: Path, seed: int) -> No
     ]
     pieces += ["<", ">", "\0", "\xe4", "|", "/", "RELAY", "\n ", "error:", "[", "]", "+", "*", "%1"]
     for table in ("access", "aliases", "virtualusers", "mailertable", "local_domains"):
-        text = "".join(chance.choice(pieces) for _ in range(400))
+        text = "".join(chance.choice(pieces) for _piece in range(400))
         (tmp_path / table).write_bytes(text.encode("latin-1" if seed % 2 else "utf-8"))
         told = call(tmp_path, files=[{"map": table, "path": str(tmp_path / table)}])
         assert told["differences"] == []

@@ -138,9 +138,9 @@ def test_no_bytes_are_an_error(seed):
     alphabet = [b"a", b"B", b" ", b"\t", b"\n", b"\r", b":", b"#", b",", b'"', b"\\", b"(", b")"]
     alphabet += [b"<", b">", b"@", b".", b"\0", b"\xc3\xa4", b"\xff", b"|", b"/", b":include:"]
     content = (
-        bytes(chance.randrange(256) for _ in range(chance.randrange(3000)))
+        bytes(chance.randrange(256) for _byte in range(chance.randrange(3000)))
         if seed % 3 == 0
-        else b"".join(chance.choice(alphabet) for _ in range(chance.randrange(600)))
+        else b"".join(chance.choice(alphabet) for _piece in range(chance.randrange(600)))
     )
     include = {"a": content}.get
     for reading in (
