@@ -71,10 +71,18 @@ def certificate(host: Host) -> str:
 
 
 def account(host: Host) -> tuple[str, str]:
-    """Give the mail user of the host a new password."""
+    """Give somebody a password; PostgreSQL makes verifiers of the same form for its own roles."""
     password = secrets.token_urlsafe(18)
-    host.run("chpasswd", text=f"demo:{password}\n")
-    return "demo", password
+    host.sql(
+        "SET password_encryption = 'scram-sha-256';"
+        f" CREATE ROLE bench_login PASSWORD '{password}';"
+        " INSERT INTO mail.sasl_users (login, verifier)"
+        f" SELECT 'bench@{host.fqdn}', rolpassword FROM pg_authid WHERE rolname = 'bench_login'"
+        " ON CONFLICT (lookup_key) DO UPDATE SET verifier = excluded.verifier;"
+        " DROP ROLE bench_login",
+        "sendmail",
+    )
+    return "bench", password
 
 
 def measure_trips(servers: tuple[Server, ...]) -> dict[str, t.Any]:
