@@ -84,6 +84,8 @@ class Server:
         if maps.startswith("counted") and not wait_until(self.relays, deadline=30):
             raise RuntimeError(f"{self.name} has no relay")
         self.configure(maps)
+        # Systemd takes many starts within seconds for a fault.
+        self.host.run("systemctl", "reset-failed", self.unit, check=False)
         self.host.run("systemctl", "start", self.unit)
         greeted = wait_until(self.greets, deadline=30, pause=0.2)
         if not greeted:

@@ -7,7 +7,7 @@ set -eu
 schema=$1
 shift
 
-for role in sqlmail_owner sqlmail_writer sqlmail_reader sqlmail_submitter
+for role in sqlmail_owner sqlmail_writer sqlmail_reader sqlmail_submitter sqlmail_authenticator
 do
 	psql -Xqc "CREATE ROLE $role"
 done
