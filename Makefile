@@ -38,7 +38,7 @@ demo-clean: ## Remove the host that `make demo` left running.
 	@podman rm --force --ignore sqlmail-demo
 
 .PHONY: bench
-bench: setup ## Measure beside Postfix, Exim and files; ARGS="lookups" selects.
+bench: setup-test ## Measure beside Postfix, Exim and files; ARGS="lookups" selects.
 	@scripts/bench $(ARGS)
 
 ##@ Check it

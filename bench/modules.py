@@ -14,7 +14,7 @@ import ansible_collections
 
 from bench.hosts import FILES, TOP
 
-SCHEMA = TOP / "roles/map_database/files/schema"
+DEPLOY = TOP / "tests/sql/deploy"
 
 
 def measure(work: Path, turns: int) -> dict[str, t.Any]:
@@ -25,7 +25,7 @@ def measure(work: Path, turns: int) -> dict[str, t.Any]:
     (names / "community").symlink_to(Path(ansible_collections.__path__[0]) / "community")
     program = [sys.executable, FILES / "modules.py", str(turns)]
     done = subprocess.run(
-        ["pg_virtualenv", "-t", FILES / "modules.sh", SCHEMA, *program],
+        ["pg_virtualenv", "-t", FILES / "modules.sh", DEPLOY, *program],
         env={**os.environ, "PYTHONPATH": str(names.parent)},
         capture_output=True,
         text=True,

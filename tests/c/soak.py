@@ -30,7 +30,6 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 TOP = Path(__file__).parents[2]
-SCHEMA = sorted((TOP / "roles/map_database/files/schema").glob("[0-9]*.sql"))
 LOOKUPS = int(os.environ.get("T_LOOKUPS", "20000"))
 FORKS = int(os.environ.get("T_FORKS", "200"))
 
@@ -115,12 +114,11 @@ def wait_until(condition: Callable[[], object], deadline: float = 60) -> object:
     return value
 
 
-def sql(statements: str, database: str = "soak", role: str = "") -> str:
-    """Run statements as the superuser, who can be somebody else."""
+def sql(statements: str, database: str = "soak") -> str:
+    """Run statements as the superuser."""
     command = ["psql", "-XqAt", "-v", "ON_ERROR_STOP=1", "-d", database]
-    env = os.environ | ({"PGOPTIONS": f"-c role={role}"} if role else {})
     return subprocess.run(
-        command, input=statements, env=env, check=True, capture_output=True, text=True
+        command, input=statements, check=True, capture_output=True, text=True
     ).stdout.strip()
 
 
@@ -575,16 +573,12 @@ def main() -> int:
     for report in Path(reports).iterdir():
         report.unlink()
     sql(f"CREATE ROLE {READER} LOGIN PASSWORD '{READER}'", "postgres")
-    for role in ("owner", "writer", "reader", "submitter", "authenticator"):
-        sql(f"CREATE ROLE sqlmail_{role} NOLOGIN", "postgres")
+    subprocess.run([TOP / "tests/sql/deploy", "soak"], check=True)
     sql(f"GRANT sqlmail_reader TO {READER}", "postgres")
-    sql("CREATE DATABASE soak TEMPLATE template0 ENCODING UTF8 OWNER sqlmail_owner", "postgres")
     for name, value in {"ssl_cert_file": "crt", "ssl_key_file": "key"}.items():
         sql(f"ALTER SYSTEM SET {name} = '{scratch}/server.{value}'", "postgres")
     sql("ALTER SYSTEM SET ssl = on", "postgres")
     sql("SELECT pg_reload_conf()", "postgres")
-    for step in SCHEMA:
-        sql(step.read_text(), role="sqlmail_owner")
     sql(ROWS)
     clusters = subprocess.run(
         ["pg_lsclusters", "--no-header"], check=True, capture_output=True, text=True

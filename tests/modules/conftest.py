@@ -24,13 +24,6 @@ import yaml
 
 TOP = Path(__file__).resolve().parents[2]
 SCHEMA = TOP / "roles/map_database/files/schema"
-GROUPS = (
-    "sqlmail_owner",
-    "sqlmail_writer",
-    "sqlmail_reader",
-    "sqlmail_submitter",
-    "sqlmail_authenticator",
-)
 # Who logs in, and the rights that come with it.
 LOGINS = {
     "postgres": "SUPERUSER",
@@ -136,21 +129,11 @@ def template() -> Iterator[str]:
     """A database with the schema, from which each test gets its own."""
     database, name = Database(), Database.template
     password = os.environ["PGPASSWORD"]
-    wanted = {**dict.fromkeys(GROUPS, "NOLOGIN"), **LOGINS}
+    subprocess.run([TOP / "tests/sql/deploy", name], check=True)
     known = database.ask("SELECT rolname FROM pg_roles", database="postgres").split()
-    for role, rights in wanted.items():
-        if role not in known:
-            login = "" if rights == "NOLOGIN" else f"LOGIN PASSWORD '{password}' "
-            database.ask(f"CREATE ROLE {role} {login}{rights}", database="postgres")
-    database.ask(
-        f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C' OWNER sqlmail_owner",
-        database="postgres",
-    )
-    for step in sorted(SCHEMA.glob("[0-9]*.sql")):
-        subprocess.run(
-            ["psql", "-Xq1", "-v", "ON_ERROR_STOP=1", "-d", name, "-f", step],
-            check=True,
-            env={**os.environ, "PGOPTIONS": "-c role=sqlmail_owner"},
+    for role in set(LOGINS).difference(known):
+        database.ask(
+            f"CREATE ROLE {role} LOGIN PASSWORD '{password}' {LOGINS[role]}", database="postgres"
         )
     yield name
     database.drop()
@@ -217,6 +200,8 @@ class Process:
 
 class Ansible:
     """Ansible, with the checkout as its collection."""
+
+    LINES = LINES
 
     def __init__(self, place: Path) -> None:
         """Prepare a directory for it."""

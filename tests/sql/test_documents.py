@@ -20,15 +20,8 @@ BLOCKS = re.findall(r"```text\n(.*?)```", (TOP / "docs" / "schema.md").read_text
 def database() -> Iterator[str]:
     """A database with the whole schema, and what a deployment plants."""
     name = f"sqlmail_documents_{os.getpid()}"
-    for role in ("owner", "writer", "reader", "submitter", "authenticator"):
-        create = f"CREATE ROLE sqlmail_{role} NOLOGIN"
-        psql("postgres", f"SELECT '{create}' WHERE to_regrole('sqlmail_{role}') IS NULL \\gexec")
-    options = ["--template=template0", "--encoding=UTF8", "--locale=C"]
-    subprocess.run(["createdb", *options, name], check=True)
+    subprocess.run([TOP / "tests/sql/deploy", name], check=True)
     try:
-        psql(name, f"ALTER DATABASE {name} OWNER TO sqlmail_owner")
-        for step in sorted((TOP / "roles/map_database/files/schema").glob("[0-9]*.sql")):
-            psql(name, f"SET ROLE sqlmail_owner;\n{step.read_text()}")
         yield name
     finally:
         subprocess.run(["dropdb", name], check=True)

@@ -48,16 +48,7 @@ ROWS = {
 def database() -> Iterator[str]:
     """An empty database of the owner, as the role provides it."""
     name = f"sqlmail_migrations_{os.getpid()}"
-    with ask("postgres") as cursor:
-        for role in ("sqlmail_owner", "sqlmail_writer", "sqlmail_reader"):
-            cursor.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", (role,))
-            if not cursor.fetchone():
-                cursor.execute(f"CREATE ROLE {role} NOLOGIN")
-        cursor.execute(f"DROP DATABASE IF EXISTS {name}")
-        cursor.execute(
-            f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8' LOCALE 'C'"
-            " OWNER sqlmail_owner"
-        )
+    subprocess.run([TOP / "tests/sql/deploy", "--empty", name], check=True)
     yield name
     with ask("postgres") as cursor:
         cursor.execute(f"DROP DATABASE {name} WITH (FORCE)")
