@@ -22,6 +22,7 @@ from ansible_collections.sqlmail.sendmail.plugins.module_utils._plan import (
     Change,
     Entry,
     Found,
+    as_diff,
     plan_entry,
 )
 
@@ -32,7 +33,6 @@ __all__ = [
     "as_result",
     "check_deletions",
     "checked",
-    "like",
     "listed_entries",
     "plain_entries",
     "plan_map",
@@ -213,11 +213,6 @@ def _reaches(patterns: t.Collection[str]) -> t.Callable[[str], t.Any]:
     return re.compile("|".join(wholes), re.DOTALL).fullmatch
 
 
-def like(pattern: str) -> str:
-    """Return the pattern of a scope in the form of SQL's LIKE."""
-    return re.sub(r"([\\%_])", r"\\\1", pattern).replace("*", "%")
-
-
 def plan_map(name: str, wanted: t.Sequence[Listed], found: Rows) -> Plan:
     """Decide what happens to the rows of a map."""
     work, kept = [], []
@@ -308,7 +303,7 @@ def as_result(work: t.Sequence[Work], database: str) -> dict[str, t.Any]:
     }
     lines: dict[str, tuple[list[str], list[str]]] = {}
     for one in sorted(work, key=lambda one: (one.map, one.folded)):
-        before, after = one.change.veiled() if one.map in SECRETS else one.change
+        before, after = one.change.shown(one.map)
         told = {"map": one.map, "key": one.key}
         sides = lines.setdefault(one.map, ([], []))
         if before:
@@ -320,13 +315,6 @@ def as_result(work: t.Sequence[Work], database: str) -> dict[str, t.Any]:
         result[one.kind].append(told)
     for name, (before_lines, after_lines) in lines.items():
         title = f"map {name} in database {database}"
-        result["diff"].append(
-            {
-                "before_header": title,
-                "after_header": title,
-                "before": "".join(before_lines),
-                "after": "".join(after_lines),
-            }
-        )
+        result["diff"].append(as_diff(title, "".join(before_lines), "".join(after_lines)))
     result["counts"] = {kind: len(result[kind]) for kind in ("added", "updated", "removed")}
     return result

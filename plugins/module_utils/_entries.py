@@ -18,7 +18,6 @@ from ansible_collections.sqlmail.sendmail.plugins.module_utils._bulk import (
     Work,
     as_result,
     check_deletions,
-    like,
     plan_map,
 )
 from ansible_collections.sqlmail.sendmail.plugins.module_utils._errors import (
@@ -28,6 +27,7 @@ from ansible_collections.sqlmail.sendmail.plugins.module_utils._errors import (
 from ansible_collections.sqlmail.sendmail.plugins.module_utils._plan import (
     CLASSES,
     Entry,
+    like,
 )
 from ansible_collections.sqlmail.sendmail.plugins.module_utils._store import Store
 
@@ -161,17 +161,6 @@ class Entries:
             if _is_of_a_row(refusal):
                 self._judge(work)
             raise
-        # What is judged at the end of a transaction is judged now, in check mode too.
-        self._store.ask(attempt, "SET CONSTRAINTS ALL IMMEDIATE")
-
-    def transaction(self) -> dict[str, t.Any]:
-        """Return what the server and the history call the transaction that writes."""
-        row = self._store.ask(
-            "read the number of the change",
-            "SELECT pg_current_xact_id()::text, max(number) FROM mail.changes"
-            " WHERE txid = pg_current_xact_id() AND at >= transaction_timestamp()",
-        ).fetchone()
-        return {"transaction": row[0], "change": row[1]}
 
     def _size(self, attempt: str, name: str) -> int:
         statement = "SELECT pg_relation_size(%(table)s)"
@@ -282,10 +271,7 @@ def settle(
     result = {**as_result(work, store.database), "kept": kept}
     if work:
         entries.write(work)
-        if check_mode:
-            store.roll_back()
-        else:
-            result.update(entries.transaction())
+        result.update(store.conclude("write to the maps", check_mode=check_mode))
     return {**result, "queries": store.queries}
 
 

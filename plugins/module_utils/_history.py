@@ -106,36 +106,19 @@ class History:
 
     def try_undo(self, numbers: t.Sequence[int]) -> list[Undone]:
         """Return what an undo would take back; refuse as it would."""
-        return self._rows(
-            self._store.ask(
-                _attempt(numbers),
-                "SELECT map, key, undone, restored FROM mail.try_undo(%(numbers)s::bigint[])",
-                {"numbers": list(numbers)},
-            )
+        cursor = self._store.ask(
+            _attempt(numbers),
+            "SELECT map, key, undone, restored FROM mail.try_undo(%(numbers)s::bigint[])",
+            {"numbers": list(numbers)},
         )
-
-    def undo(self, numbers: t.Sequence[int]) -> tuple[list[Undone], int | None]:
-        """Take changes back; return what was taken back, and the number that has now."""
-        rows = self._rows(
-            self._store.change(
-                _attempt(numbers),
-                sql.SQL(
-                    "SELECT map, key, undone, restored"
-                    " FROM mail.undo_changes(%(numbers)s::bigint[])"
-                ),
-                {"numbers": list(numbers)},
-            )
-        )
-        number = self._store.ask(
-            "find the change that this is",
-            "SELECT max(number) FROM mail.changes"
-            " WHERE txid = pg_current_xact_id_if_assigned() AND at >= transaction_timestamp()",
-        ).fetchone()[0]
-        return rows, number
-
-    @staticmethod
-    def _rows(cursor: t.Any) -> list[Undone]:
         return [Undone(*row) for row in cursor.fetchall()]
+
+    def undo(self, numbers: t.Sequence[int], *, check_mode: bool) -> int | None:
+        """Take changes back; return the number that has now, None in check mode."""
+        attempt = _attempt(numbers)
+        statement = sql.SQL("SELECT FROM mail.undo_changes(%(numbers)s::bigint[])")
+        self._store.change(attempt, statement, {"numbers": list(numbers)})
+        return self._store.conclude(attempt, check_mode=check_mode)["change"]
 
 
 def _attempt(numbers: t.Sequence[int]) -> str:

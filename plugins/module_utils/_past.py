@@ -16,16 +16,14 @@ import datetime
 import typing as t
 
 from ansible_collections.sqlmail.sendmail.plugins.module_utils._errors import PlanError
-from ansible_collections.sqlmail.sendmail.plugins.module_utils._plan import SECRETS
+from ansible_collections.sqlmail.sendmail.plugins.module_utils._plan import as_diff, veiled
 
 __all__ = [
     "ACTIONS",
     "Event",
     "Undone",
-    "as_diff",
     "check_request",
-    "rights",
-    "veiled",
+    "diff_of",
 ]
 
 ACTIONS = ("list", "as_of", "undo")
@@ -73,13 +71,6 @@ class Undone(t.NamedTuple):
         undone, restored = veiled(self.map, self.key, self.undone, self.restored)
         return self._replace(undone=undone, restored=restored)
 
-    @property
-    def right(self) -> str:
-        """What the role must be allowed to do in the table."""
-        if self.undone is None:
-            return "INSERT"
-        return "DELETE" if self.restored is None else "UPDATE"
-
 
 def check_request(action: str, params: t.Mapping[str, t.Any]) -> None:
     """Refuse options that mean nothing together."""
@@ -100,29 +91,7 @@ def check_request(action: str, params: t.Mapping[str, t.Any]) -> None:
         raise PlanError("option limit must be at least 1")
 
 
-def _is_secret(name: str, key: str) -> bool:
-    """Tell whether the value of a row is shown to nobody."""
-    return name in SECRETS or (name == "access" and key.lower().startswith("authinfo:"))
-
-
-def veiled(
-    name: str, key: str, before: str | None, after: str | None
-) -> tuple[str | None, str | None]:
-    """Return both values of a row as they may be shown."""
-    if not _is_secret(name, key):
-        return before, after
-    return (
-        before if before is None else "(secret)",
-        after if after is None else "(secret)" if before is None else "(another secret)",
-    )
-
-
-def rights(rows: t.Iterable[Undone]) -> list[tuple[str, str]]:
-    """Return each right that is needed once, with the table."""
-    return sorted({(row.right, f"mail.{row.map}") for row in rows})
-
-
-def as_diff(title: str, rows: t.Iterable[Undone]) -> dict[str, str]:
+def diff_of(title: str, rows: t.Iterable[Undone]) -> dict[str, str]:
     """Return rows in the form of Ansible's diff mode: map, key and value of each."""
     before, after = [], []
     for row in rows:
@@ -131,9 +100,4 @@ def as_diff(title: str, rows: t.Iterable[Undone]) -> dict[str, str]:
             if value is not None:
                 # A member of a class need not have a remark.
                 lines.append("\t".join([row.map, row.key] + [value] * bool(value)) + "\n")
-    return {
-        "before_header": title,
-        "after_header": title,
-        "before": "".join(sorted(before)),
-        "after": "".join(sorted(after)),
-    }
+    return as_diff(title, "".join(sorted(before)), "".join(sorted(after)))

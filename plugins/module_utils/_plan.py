@@ -30,10 +30,13 @@ __all__ = [
     "SchemaChange",
     "Scope",
     "Step",
+    "as_diff",
     "is_secret",
+    "like",
     "numbered",
     "plan_entry",
     "plan_schema",
+    "veiled",
 ]
 
 # Sets of names; the value of a row is a remark.
@@ -75,12 +78,40 @@ class Entry(t.NamedTuple):
         return f"{self.key}\t{self.value}\n" if self.value is not None else f"{self.key}\n"
 
 
+def as_diff(title: str, before: str, after: str) -> dict[str, str]:
+    """Return two texts in the form of Ansible's diff mode."""
+    return {
+        "before_header": title,
+        "after_header": title,
+        "before": before,
+        "after": after,
+    }
+
+
+def like(pattern: str) -> str:
+    """Return a pattern in which * is any text in the form of SQL's LIKE."""
+    return re.sub(r"([\\%_])", r"\\\1", pattern).replace("*", "%")
+
+
 def is_secret(name: str, key: str) -> bool:
     """Tell whether the value of a row is shown to nobody.
 
     A login belongs into authinfo; access may have it from an ordinary sendmail.
     """
     return name in SECRETS or (name == "access" and key.lower().startswith("authinfo:"))
+
+
+def veiled(
+    name: str, key: str, before: str | None, after: str | None
+) -> tuple[str | None, str | None]:
+    """Return both values of a row as they may be shown; None means no row."""
+    if not is_secret(name, key):
+        return before, after
+    new = before is None or before == after
+    return (
+        before if before is None else "(secret)",
+        after if after is None else "(secret)" if new else "(another secret)",
+    )
 
 
 class Scope(t.NamedTuple):
@@ -93,10 +124,7 @@ class Scope(t.NamedTuple):
     @property
     def like(self) -> str | None:
         """The pattern of a shell as one of LIKE: * is any text, ? any character."""
-        if self.pattern is None:
-            return None
-        literal = re.sub(r"([%_\\])", r"\\\1", self.pattern)
-        return literal.replace("*", "%").replace("?", "_")
+        return None if self.pattern is None else like(self.pattern).replace("?", "_")
 
     @property
     def folded_domain(self) -> str | None:
@@ -120,22 +148,20 @@ class Change(t.NamedTuple):
     def __bool__(self) -> bool:
         return self.before != self.after
 
-    def veiled(self) -> Change:
-        """Return the change without its values; one that changes still does."""
-        before = self.before and self.before._replace(value="(secret)")
-        after = self.after and self.after._replace(
-            value="(another secret)" if self.before and self else "(secret)"
+    def shown(self, name: str) -> Change:
+        """Return the change as it may be shown: one of a secret without its values."""
+        row = self.before or self.after
+        if row is None:
+            return self
+        old, new = veiled(name, row.key, *(side and side.value for side in self))
+        return Change(
+            self.before and self.before._replace(value=old),
+            self.after and self.after._replace(value=new),
         )
-        return Change(before, after)
 
     def as_diff(self, title: str) -> dict[str, str]:
         """Return the change in the form of Ansible's diff mode."""
-        return {
-            "before_header": title,
-            "after_header": title,
-            "before": self.before.as_line() if self.before else "",
-            "after": self.after.as_line() if self.after else "",
-        }
+        return as_diff(title, *(side.as_line() if side else "" for side in self))
 
 
 def plan_entry(
@@ -195,12 +221,8 @@ class SchemaChange(t.NamedTuple):
 
     def as_diff(self, title: str) -> dict[str, str]:
         """Return the change in the form of Ansible's diff mode."""
-        return {
-            "before_header": title,
-            "after_header": title,
-            "before": "".join(f"{name}\n" for name in self.before),
-            "after": "".join(f"{name}\n" for name in (*self.before, *self.names)),
-        }
+        before = "".join(f"{name}\n" for name in self.before)
+        return as_diff(title, before, before + "".join(f"{name}\n" for name in self.names))
 
 
 _STEP_NAME = re.compile(r"(?P<number>[0-9]{4})_[a-z0-9_]+(\.sql)?")

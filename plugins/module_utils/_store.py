@@ -139,6 +139,22 @@ class Store:
             raise
         self.ask("leave a savepoint", "RELEASE SAVEPOINT sqlmail")
 
+    def conclude(self, attempt: str, *, check_mode: bool) -> dict[str, t.Any]:
+        """Have judged now what is judged at the end; check mode takes back what it tried.
+
+        Returns what the server and the history call the transaction, if it is to stay.
+        """
+        self.ask(attempt, "SET CONSTRAINTS ALL IMMEDIATE")
+        if check_mode:
+            self.roll_back()
+            return {"transaction": None, "change": None}
+        row = self.ask(
+            "read the number of the change",
+            "SELECT pg_current_xact_id()::text, max(number) FROM mail.changes"
+            " WHERE txid = pg_current_xact_id() AND at >= transaction_timestamp()",
+        ).fetchone()
+        return {"transaction": row[0], "change": row[1]}
+
     def roll_back(self) -> None:
         """Take everything back; check mode does so with what it tried."""
         with self.refusals("take back what was tried"):
@@ -194,26 +210,6 @@ class Store:
     def become(self, role: str) -> None:
         """Go on with the rights of another role."""
         self.ask(f"act as role {role!r}", sql.SQL("SET ROLE {}").format(sql.Identifier(role)))
-
-    def require(self, right: str, table: str) -> None:
-        """Refuse, as the server would, a right on a table that the role lacks."""
-        role, granted, standby = self.ask(
-            f"see who may {right} in {table}",
-            # A right on columns is enough; which ones, the server says.
-            "SELECT current_user, CASE %(right)s WHEN 'DELETE'"
-            " THEN has_table_privilege(%(table)s, %(right)s)"
-            " ELSE has_any_column_privilege(%(table)s, %(right)s) END, pg_is_in_recovery()",
-            {"table": table, "right": right},
-        ).fetchone()
-        if not granted:
-            raise StoreError(
-                f"role {role!r} may not {right} in {table}; {statement_hint('42501')}",
-                sqlstate="42501",
-            )
-        if standby:
-            raise StoreError(
-                f"cannot {right} in {table}; {statement_hint('25006')}", sqlstate="25006"
-            )
 
     @contextlib.contextmanager
     def refusals(self, attempt: str, script: str = "") -> t.Iterator[None]:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import typing as t
 
 from ansible_collections.sqlmail.sendmail.plugins.module_utils._errors import PlanError
+from ansible_collections.sqlmail.sendmail.plugins.module_utils._plan import as_diff
 
 __all__ = ["User", "UserChange", "plan_user"]
 
@@ -64,12 +65,7 @@ class UserChange(t.NamedTuple):
         after = self.after.line() if self.after else ""
         if self.before and self.new_password:
             after = after.replace("\n", "\t(another password)\n")
-        return {
-            "before_header": title,
-            "after_header": title,
-            "before": self.before.line() if self.before else "",
-            "after": after,
-        }
+        return as_diff(title, self.before.line() if self.before else "", after)
 
 
 def plan_user(

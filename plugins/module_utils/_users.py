@@ -71,20 +71,6 @@ class Users:
             {"login": self._login, "verifier": again},
         ).fetchone()[0]
 
-    def require(self, change: UserChange) -> None:
-        """Refuse a change that the role may not make or the database would not take.
-
-        Check mode meets the same refusals as the real run.
-        """
-        right = {"add": "INSERT", "change": "UPDATE", "delete": "DELETE"}[change.action]
-        self._store.require(right, "mail.sasl_users")
-        if change.action == "add":
-            self._store.ask(
-                f"add user {self._login!r}",
-                "SELECT mail.try_sasl_user(%(login)s, %(comment)s)",
-                {"login": self._login, "comment": change.columns.get("comment")},
-            )
-
     def apply(self, change: UserChange, verifier: str | None) -> None:
         """Make the change; the verifier is that of a new password."""
         columns = dict(change.columns)

@@ -188,7 +188,6 @@ from ansible_collections.sqlmail.sendmail.plugins.module_utils._entries import (
 from ansible_collections.sqlmail.sendmail.plugins.module_utils._errors import SqlmailError
 from ansible_collections.sqlmail.sendmail.plugins.module_utils._plan import (
     MAPS,
-    SECRETS,
     STATES,
     Change,
     Entry,
@@ -219,9 +218,8 @@ def run(params: t.Mapping[str, t.Any], *, check_mode: bool) -> dict[str, t.Any]:
             change = work[0].change if work else Change(row, row)
             if work:
                 entries.write(work)
-            if check_mode:
-                store.roll_back()
-            shown = change.veiled() if name in SECRETS else change
+                store.conclude(f"write to map {name!r}", check_mode=check_mode)
+            shown = change.shown(name)
             return {
                 "changed": bool(work),
                 "database": store.database,

@@ -157,6 +157,7 @@ sqlstate:
 """
 
 import os
+import re
 import tempfile
 import typing as t
 from pathlib import Path
@@ -166,13 +167,21 @@ from ansible_collections.sqlmail.sendmail.plugins.module_utils._errors import (
     PlanError,
     SqlmailError,
 )
-from ansible_collections.sqlmail.sendmail.plugins.module_utils._plan import MAPS, SECRETS
+from ansible_collections.sqlmail.sendmail.plugins.module_utils._plan import (
+    MAPS,
+    SECRETS,
+    as_diff,
+    is_secret,
+)
 from ansible_collections.sqlmail.sendmail.plugins.module_utils._store import (
     STORE_OPTIONS,
     open_store,
 )
 from ansible_collections.sqlmail.sendmail.plugins.module_utils._textmaps import Remark, render
 from ansible_collections.sqlmail.sendmail.plugins.module_utils._transfer import Transfer
+
+# A login in a file of access, as an ordinary sendmail may have it.
+LOGIN = re.compile(r"^(authinfo:\S*\s+).*$", re.IGNORECASE | re.MULTILINE)
 
 
 def present_content(dest: Path) -> bytes | None:
@@ -187,7 +196,7 @@ def present_content(dest: Path) -> bytes | None:
         raise PlanError(f"cannot read {dest}: {error.strerror}; dest must be a file") from error
 
 
-def as_diff(name: str, dest: Path, before: bytes | None, after: bytes) -> dict[str, str]:
+def diff_of(name: str, dest: Path, before: bytes | None, after: bytes) -> dict[str, str]:
     """Return the change of the file in the form of Ansible's diff mode."""
     old = (before or b"").decode("utf-8", "backslashreplace")
     new = after.decode()
@@ -195,8 +204,14 @@ def as_diff(name: str, dest: Path, before: bytes | None, after: bytes) -> dict[s
         old, new = ("(secrets)\n", "(other secrets)\n") if before else ("", "(secrets)\n")
     elif name in SECRETS:
         old = new = ""
-    header = f"{dest} ({name})"
-    return {"before_header": header, "after_header": header, "before": old, "after": new}
+    elif name == "access":
+        known = {line[0] for line in LOGIN.finditer(old)}
+        new = LOGIN.sub(
+            lambda line: f"{line[1]}({'' if line[0] in known else 'new '}secret)",
+            new,
+        )
+        old = LOGIN.sub(r"\1(secret)", old)
+    return as_diff(f"{dest} ({name})", old, new)
 
 
 def refusal(dest: Path, remarks: t.Sequence[Remark]) -> PlanError:
@@ -238,12 +253,12 @@ def run(module: AnsibleModule) -> dict[str, t.Any]:
         "left_out": [
             {"key": remark.key, "cause": remark.cause, "cure": remark.cure} for remark in remarks
         ],
-        "diff": as_diff(name, dest, before, content),
+        "diff": diff_of(name, dest, before, content),
     }
     if changed and not module.check_mode:
         if before is not None and params["backup"]:
             result["backup_file"] = module.backup_local(str(dest))
-        write(module, dest, content, secret=name in SECRETS)
+        write(module, dest, content, secret=any(is_secret(name, key) for key, _value in rows))
     if dest.exists():
         attributes = module.load_file_common_arguments(params, path=str(dest))
         changed = module.set_fs_attributes_if_different(attributes, changed)

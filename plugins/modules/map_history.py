@@ -29,9 +29,9 @@ attributes:
   check_mode:
     support: full
     details:
-      - The session is read-only. The database says what it would undo and refuse. What it judges at
-        the end of a transaction is not foretold; these are aliases that lead in a circle, a domain
-        both local and relayed, and a key that somebody has inserted in another spelling since.
+      - The rows are written and the transaction is taken back, so that the guards of the database,
+        also those that look at all rows together, and the rights of the role have their say. If
+        there is nothing to undo, nothing is written and a server that is read-only is enough.
   diff_mode:
     support: full
     details:
@@ -221,11 +221,10 @@ from ansible_collections.sqlmail.sendmail.plugins.module_utils._errors import Sq
 from ansible_collections.sqlmail.sendmail.plugins.module_utils._history import History
 from ansible_collections.sqlmail.sendmail.plugins.module_utils._past import (
     ACTIONS,
-    as_diff,
     check_request,
-    rights,
-    veiled,
+    diff_of,
 )
+from ansible_collections.sqlmail.sendmail.plugins.module_utils._plan import veiled
 from ansible_collections.sqlmail.sendmail.plugins.module_utils._store import (
     STORE_OPTIONS,
     Store,
@@ -243,17 +242,13 @@ def undo(store: Store, params: t.Mapping[str, t.Any], *, check_mode: bool) -> di
         numbers = history.changes(params["since"], params["until"])
     # A span without a change is as it was.
     rows = history.try_undo(numbers) if numbers else []
-    change = None
-    for right, table in rights(rows):
-        store.require(right, table)
-    if rows and not check_mode:
-        rows, change = history.undo(numbers)
+    change = history.undo(numbers, check_mode=check_mode) if rows else None
     return {
         "changed": bool(rows),
         "undone": [row.veiled()._asdict() for row in rows],
         "changes": numbers,
         "change": change,
-        "diff": as_diff(f"maps in database {store.database}", rows),
+        "diff": diff_of(f"maps in database {store.database}", rows),
         "queries": store.queries,
     }
 
@@ -279,7 +274,7 @@ def run(params: t.Mapping[str, t.Any], *, check_mode: bool) -> dict[str, t.Any]:
     """Do what is asked for, in one transaction."""
     action = params["action"]
     check_request(action, params)
-    with open_store(params, read_only=check_mode or action != "undo") as store:
+    with open_store(params, read_only=action != "undo") as store:
         if action == "undo":
             result = undo(store, params, check_mode=check_mode)
         elif action == "as_of":

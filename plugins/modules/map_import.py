@@ -351,7 +351,7 @@ from ansible_collections.sqlmail.sendmail.plugins.module_utils._errors import (
 from ansible_collections.sqlmail.sendmail.plugins.module_utils._plan import (
     CLASSES,
     MAPS,
-    SECRETS,
+    veiled,
 )
 from ansible_collections.sqlmail.sendmail.plugins.module_utils._store import (
     STORE_OPTIONS,
@@ -672,7 +672,7 @@ def compare(
     if found:
         shown = "; ".join(
             f"{one.map} {one.key!r}: sendmail has {one.before!r}, the database {one.after!r}"
-            for one in veiled(found[:5])
+            for one in without_secrets(found[:5])
         )
         raise TransferError(
             f"{len(found)} questions are answered differently, so nothing was changed: {shown}",
@@ -681,14 +681,13 @@ def compare(
     return asked
 
 
-def veiled(found: t.Sequence[Difference]) -> list[Difference]:
-    """Return differences without secrets; a login may be in the access map, too."""
-    return [
-        one._replace(before=one.before and "(secret)", after=one.after and "(another secret)")
-        if one.map in SECRETS or textmaps.fold(one.key).startswith("authinfo:")
-        else one
-        for one in found
-    ]
+def without_secrets(found: t.Sequence[Difference]) -> list[Difference]:
+    """Return differences as they may be shown; a login may be in the access map, too."""
+    result = []
+    for one in found:
+        before, after = veiled(one.map, one.key, one.before, one.after)
+        result.append(one._replace(before=before, after=after))
+    return result
 
 
 def told(remarks: t.Sequence[tuple[str, Remark]]) -> list[dict[str, t.Any]]:
@@ -784,10 +783,11 @@ def main() -> None:
     try:
         result = run(module)
     except TransferError as error:
+        found = without_secrets(error.facts.get("differences", []))
         module.fail_json(
             msg=str(error),
             remarks=error.facts.get("remarks", []),
-            differences=[one._asdict() for one in veiled(error.facts.get("differences", []))],
+            differences=[one._asdict() for one in found],
         )
     except SqlmailError as error:
         module.fail_json(msg=str(error), sqlstate=error.sqlstate)

@@ -27,8 +27,9 @@ attributes:
   check_mode:
     support: full
     details:
-      - The session is read-only. The guards of the database and the rights of the role are asked in
-        check mode too.
+      - The row is written and the transaction is taken back, so that the guards of the database and
+        the rights of the role have their say. If nothing has to change, nothing is written and a
+        server that is read-only is enough.
   diff_mode:
     support: full
     details:
@@ -209,7 +210,7 @@ def run(params: t.Mapping[str, t.Any], *, check_mode: bool) -> dict[str, t.Any]:
     login = f"{params['name']}@{params['realm']}"
     password, present = params["password"], params["state"] == "present"
     verifier = verifier_of(password if present else None, params["iterations"])
-    with open_store(params, read_only=check_mode) as store:
+    with open_store(params) as store:
         users = Users(store, login)
         found = users.read(password if present else None, params["iterations"])
         change = plan_user(
@@ -222,9 +223,8 @@ def run(params: t.Mapping[str, t.Any], *, check_mode: bool) -> dict[str, t.Any]:
             only_first=params["update_password"] == "on_create",  # noqa: S105 - a choice
         )
         if change:
-            users.require(change)
-        if change and not check_mode:
             users.apply(change, verifier)
+            store.conclude(f"write user {login!r}", check_mode=check_mode)
         return {
             "changed": bool(change),
             "action": change.action,

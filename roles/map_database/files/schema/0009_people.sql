@@ -103,23 +103,6 @@ END
 $body$;
 COMMENT ON FUNCTION mail.sasl_users_fault(text, text) IS 'What is wrong with a row of sasl_users.';
 
-CREATE FUNCTION mail.try_sasl_user(login text, comment text)
-    RETURNS void
-    LANGUAGE plpgsql STABLE SECURITY DEFINER
-    SET search_path = pg_catalog, pg_temp
-AS $body$
-DECLARE
-    fault CONSTANT mail.fault := mail.sasl_users_fault(login::mail.map_key, NULL);
-BEGIN
-    PERFORM comment::mail.map_value;
-    IF fault.rule IS NOT NULL THEN
-        PERFORM mail.refuse('sasl_users', login, fault);
-    END IF;
-END
-$body$;
-COMMENT ON FUNCTION mail.try_sasl_user(text, text) IS
-    'Refuses what a new row of sasl_users would be refused for, and changes nothing.';
-
 
 -- What is said of users that are unknown or disabled: a salt of their own, the
 -- same at each login, and keys that no password fits.  So nobody learns from the
@@ -274,7 +257,6 @@ TO sqlmail_writer;
 GRANT DELETE ON TABLE mail.sasl_users TO sqlmail_writer;
 GRANT EXECUTE ON FUNCTION
     mail.fold_login(text),
-    mail.try_sasl_user(text, text),
     mail.sasl_verifier_parameters(text),
     mail.sasl_verifier_is(text, text)
 TO sqlmail_writer;

@@ -11,7 +11,6 @@ from ansible_collections.sqlmail.sendmail.plugins.module_utils._bulk import (
     Rows,
     as_result,
     check_deletions,
-    like,
     listed_entries,
     plain_entries,
     plan_map,
@@ -222,13 +221,6 @@ def test_a_scope_that_says_nothing_is_refused():
         scopes([], [{"keys": "*"}], None, "exact")
     with pytest.raises(PlanError, match="state present has none"):
         scopes([], [{"map": "access"}], None, "present")
-
-
-@pytest.mark.parametrize(
-    ("pattern", "expected"), [("*@a.org", "%@a.org"), ("a_b%c\\*", r"a\_b\%c\\%")]
-)
-def test_a_pattern_in_the_form_of_like(pattern, expected):
-    assert like(pattern) == expected
 
 
 def test_too_many_deletions_are_refused_by_number_and_name():

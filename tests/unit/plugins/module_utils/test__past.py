@@ -13,10 +13,8 @@ from ansible_collections.sqlmail.sendmail.plugins.module_utils._errors import Pl
 from ansible_collections.sqlmail.sendmail.plugins.module_utils._past import (
     Event,
     Undone,
-    as_diff,
     check_request,
-    rights,
-    veiled,
+    diff_of,
 )
 
 
@@ -53,22 +51,6 @@ def test_bad_requests(action, params, said):
         check_request(action, params)
 
 
-@pytest.mark.parametrize(
-    ("name", "key", "before", "after", "shown"),
-    [
-        ("aliases", "a", "b", "c", ("b", "c")),
-        ("aliases", "AuthInfo:a", "b", None, ("b", None)),
-        ("authinfo", "AuthInfo:a", "b", "c", ("(secret)", "(another secret)")),
-        ("authinfo", "AuthInfo:a", None, "c", (None, "(secret)")),
-        ("authinfo", "AuthInfo:a", "b", None, ("(secret)", None)),
-        ("access", "authinfo:a", "b", None, ("(secret)", None)),
-        ("access", "Connect:a", "RELAY", "OK", ("RELAY", "OK")),
-    ],
-)
-def test_secrets_are_veiled(name, key, before, after, shown):
-    assert veiled(name, key, before, after) == shown
-
-
 ROWS = [
     Undone("local_domains", "a.example", None, ""),
     Undone("aliases", "b", "new", "old"),
@@ -78,7 +60,7 @@ ROWS = [
 
 
 def test_the_diff_has_sorted_lines_of_all_maps():
-    diff = as_diff("maps", ROWS)
+    diff = diff_of("maps", ROWS)
     assert (diff["before_header"], diff["after_header"]) == ("maps", "maps")
     assert diff["before"].splitlines() == [
         "aliases\ta\tnew",
@@ -89,15 +71,6 @@ def test_the_diff_has_sorted_lines_of_all_maps():
         "aliases\tb\told",
         "authinfo\tAuthInfo:a\t(another secret)",
         "local_domains\ta.example",
-    ]
-
-
-def test_each_right_is_asked_for_once():
-    assert rights([*ROWS, *ROWS]) == [
-        ("DELETE", "mail.aliases"),
-        ("INSERT", "mail.local_domains"),
-        ("UPDATE", "mail.aliases"),
-        ("UPDATE", "mail.authinfo"),
     ]
 
 

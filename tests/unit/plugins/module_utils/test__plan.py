@@ -21,9 +21,11 @@ from ansible_collections.sqlmail.sendmail.plugins.module_utils._plan import (
     Scope,
     Step,
     is_secret,
+    like,
     numbered,
     plan_entry,
     plan_schema,
+    veiled,
 )
 
 OLD = Entry("joe@Example.org", "old")
@@ -198,11 +200,18 @@ def test_the_plan_imports_neither_ansible_nor_psycopg2():
 
 
 @pytest.mark.parametrize(
-    ("pattern", "like"),
+    ("pattern", "expected"), [("*@a.org", "%@a.org"), ("a_b%c\\*", r"a\_b\%c\\%")]
+)
+def test_a_pattern_in_the_form_of_like(pattern, expected):
+    assert like(pattern) == expected
+
+
+@pytest.mark.parametrize(
+    ("pattern", "sql"),
     [("*@a.b", "%@a.b"), ("?x", "_x"), ("50%_\\", "50\\%\\_\\\\"), (None, None)],
 )
-def test_a_pattern_of_a_shell_is_one_of_sql(pattern, like):
-    assert Scope(pattern=pattern).like == like
+def test_a_pattern_of_a_shell_is_one_of_sql(pattern, sql):
+    assert Scope(pattern=pattern).like == sql
 
 
 def test_a_domain_is_compared_without_what_comes_before_it():
@@ -216,3 +225,20 @@ def test_what_is_secret():
     assert is_secret("authinfo", "x")
     assert is_secret("access", "AUTHINFO:x")
     assert not is_secret("access", "To:x")
+
+
+@pytest.mark.parametrize(
+    ("name", "key", "before", "after", "shown"),
+    [
+        ("aliases", "a", "b", "c", ("b", "c")),
+        ("aliases", "AuthInfo:a", "b", None, ("b", None)),
+        ("authinfo", "AuthInfo:a", "b", "c", ("(secret)", "(another secret)")),
+        ("authinfo", "AuthInfo:a", "b", "b", ("(secret)", "(secret)")),
+        ("authinfo", "AuthInfo:a", None, "c", (None, "(secret)")),
+        ("authinfo", "AuthInfo:a", "b", None, ("(secret)", None)),
+        ("access", "authinfo:a", "b", None, ("(secret)", None)),
+        ("access", "Connect:a", "RELAY", "OK", ("RELAY", "OK")),
+    ],
+)
+def test_secrets_are_veiled(name, key, before, after, shown):
+    assert veiled(name, key, before, after) == shown

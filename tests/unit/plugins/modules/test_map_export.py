@@ -25,8 +25,15 @@ from ansible_collections.sqlmail.sendmail.plugins.modules import map_export
     ],
 )
 def test_the_diff_is_the_file_without_secrets(name, before, shown):
-    diff = map_export.as_diff(name, Path("/x"), before, b"a\tb\n")
+    diff = map_export.diff_of(name, Path("/x"), before, b"a\tb\n")
     assert (diff["before"], diff["after"]) == shown
+
+
+def test_the_diff_of_access_has_no_logins():
+    before, after = b'a\tb\nAuthInfo:x\t"P:old"\n', b'authinfo:X  P:new\nAuthInfo:x\t"P:old"\n'
+    diff = map_export.diff_of("access", Path("/x"), before, after)
+    assert diff["before"] == "a\tb\nAuthInfo:x\t(secret)\n"
+    assert diff["after"] == "authinfo:X  (new secret)\nAuthInfo:x\t(secret)\n"
 
 
 def test_a_directory_that_is_missing_is_named(tmp_path):
